@@ -1,0 +1,263 @@
+"""What is compared: the sides (ways to run a suite), the rows (suites), and their source text."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+
+ROUND_TRIPS = 15_000
+TESTS_A_FILE = 100
+
+
+@dataclass(frozen=True)
+class Side:
+    """One way to run a suite: a plugin, settings, and the words in which its tests are written."""
+
+    name: str
+    plugin: str = ""
+    arguments: tuple[str, ...] = ()
+    ini: str = ""
+    conftest: str = ""
+    imports: str = "import asyncio\nimport trio\n"
+    library: str = "trio"
+    is_async: bool = False
+    has_autoload: bool = False
+
+    @property
+    def is_installed(self) -> bool:
+        package = self.plugin.partition(".")[0]
+        return not package or (find_spec(package) is not None and find_spec(self.plugin) is not None)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        load = () if self.has_autoload or not self.plugin else ("-p", self.plugin)
+        return ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *load, *self.arguments)
+
+    @property
+    def define(self) -> str:
+        return "async def" if self.is_async else "def"
+
+    @property
+    def wait(self) -> str:
+        return f"await {self.library}.sleep(0)" if self.is_async else "pass"
+
+
+SYNC = Side("sync twin")
+OURS = Side(
+    "pytest-trio-scoped",
+    plugin="pytest_trio_scoped.plugin",
+    ini="trio_mode = true",
+    is_async=True,
+)
+PYTEST_TRIO = Side(
+    "pytest-trio",
+    plugin="pytest_trio.plugin",
+    ini="trio_mode = true",
+    is_async=True,
+)
+ANYIO = Side(
+    "anyio on Trio",
+    plugin="anyio.pytest_plugin",
+    ini="anyio_mode = auto",
+    conftest="""\
+@pytest.fixture(scope="session")
+def anyio_backend():
+    return "trio"
+
+""",
+    is_async=True,
+)
+PYTEST_ASYNCIO = Side(
+    "pytest-asyncio",
+    plugin="pytest_asyncio.plugin",
+    ini="""\
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = session
+asyncio_default_test_loop_scope = session""",
+    library="asyncio",
+    is_async=True,
+)
+BARE_TRIO = Side("bare trio.run")
+BARE_ASYNCIO = Side("bare asyncio.run", library="asyncio")
+
+
+def _unused_sides() -> tuple[Side, Side, Side]:
+    """With autoload, as users have it, but every plugin other than ours is blocked.
+
+    The suite imports no async library. One side runs twice: the ratio of a thing to itself is the
+    noise that the other ratio has to be read against.
+    """
+    plugins = entry_points(group="pytest11")
+    others = [word for p in plugins if p.name != "trio_scoped" for word in ("-p", f"no:{p.name}")]
+    is_autoloaded = "trio_scoped" in plugins.names
+    load = () if is_autoloaded else ("-p", OURS.plugin)
+    not_loaded = Side(
+        "not loaded",
+        arguments=("-p", "no:trio_scoped", *others),
+        imports="",
+        has_autoload=True,
+    )
+    unused = replace(
+        not_loaded,
+        name="installed but unused",
+        plugin=OURS.plugin,
+        arguments=(*load, *others),
+    )
+    return unused, not_loaded, replace(not_loaded, name="not loaded, again")
+
+
+UNUSED, NOT_LOADED, NOT_LOADED_AGAIN = _unused_sides()
+
+Files = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One suite, the sides compared on it, and the ratio we want to see."""
+
+    name: str
+    title: str
+    clock: str
+    goal: float | None
+    pairs: tuple[tuple[Side, Side], ...]
+    write: Callable[[Side, int], Files]
+    has_one_test: bool = False
+    times_rounds: int = 1
+    cannot: Mapping[Side, str] = field(default_factory=dict)
+
+
+def _test_files(side: Side, tests: int, arguments: str, *, is_waiting: bool) -> Files:
+    head = f"{side.imports}from stopwatch import ran\n"
+    wait = f"    {side.wait}\n" if is_waiting else ""
+    files = {}
+    for first in range(0, tests, TESTS_A_FILE):
+        bodies = [
+            f"\n\n{side.define} test_{i}({arguments}):\n{wait}    ran.append({i})\n"
+            for i in range(first, min(first + TESTS_A_FILE, tests))
+        ]
+        files[f"test_from_{first}.py"] = head + "".join(bodies)
+    return files
+
+
+def _conftest(side: Side, *fixtures: str) -> Files:
+    head = f"{side.imports}import pytest\n\n\n{side.conftest}"
+    return {"conftest.py": head + "\n\n".join(fixtures)}
+
+
+def _generator(side: Side, declaration: str, wait: str) -> str:
+    return f"{declaration.format(define=side.define)}\n{wait}    yield object()\n{wait}"
+
+
+def write_noop(side: Side, tests: int) -> Files:
+    return {**_conftest(side), **_test_files(side, tests, "", is_waiting=False)}
+
+
+def write_wait(side: Side, tests: int) -> Files:
+    shared = _generator(side, '@pytest.fixture(scope="session")\n{define} shared():', "")
+    return {**_conftest(side, shared), **_test_files(side, tests, "shared", is_waiting=True)}
+
+
+def _write_fixtures(side: Side, tests: int, wait: str) -> Files:
+    fixtures = (
+        f"@pytest.fixture\n{side.define} number():\n{wait}    return 1\n",
+        _generator(side, "@pytest.fixture\n{define} opened(number):", wait),
+        _generator(side, "@pytest.fixture\n{define} session(opened):", wait),
+    )
+    arguments = "number, opened, session"
+    return {
+        **_conftest(side, *fixtures),
+        **_test_files(side, tests, arguments, is_waiting=False),
+    }
+
+
+def write_fixtures(side: Side, tests: int) -> Files:
+    return _write_fixtures(side, tests, wait="")
+
+
+def write_waiting_fixtures(side: Side, tests: int) -> Files:
+    return _write_fixtures(side, tests, wait=f"    {side.wait}\n")
+
+
+def write_echo(side: Side, _tests: int) -> Files:
+    module = f"echo_{side.library}"
+    server = f"""\
+@pytest.fixture(scope="session")
+async def port():
+    async with {module}.echo_server() as port:
+        yield port
+"""
+    measure = (
+        f"await {module}.make_round_trips(port, {ROUND_TRIPS})"
+        if side.is_async
+        else f"{module}.run_bare({ROUND_TRIPS})"
+    )
+    test = f"""\
+import {module}
+from stopwatch import ran, round_trips
+
+
+{side.define} test_round_trips({"port" if side.is_async else ""}):
+    round_trips.append({measure})
+    ran.append(1)
+"""
+    head = f"import {module}\n"
+    conftest = _conftest(side, *[server] * side.is_async)["conftest.py"]
+    return {"conftest.py": head + conftest, "test_echo.py": test}
+
+
+PEERS = (PYTEST_TRIO, ANYIO, PYTEST_ASYNCIO)
+_WITH_SYNC = tuple((side, SYNC) for side in (OURS, *PEERS))
+_NO_SESSION_SCOPE = {PYTEST_TRIO: "cannot: async fixtures must be function-scoped"}
+
+ROWS = (
+    Row("noop", "async no-op test / sync twin", "loop", 1.05, _WITH_SYNC, write_noop),
+    Row(
+        "wait",
+        "await sleep(0), session-scoped async fixture / sync twin",
+        "loop",
+        1.15,
+        _WITH_SYNC,
+        write_wait,
+        cannot=_NO_SESSION_SCOPE,
+    ),
+    Row(
+        "fixtures",
+        "three function-scoped async fixtures, two of them generators / sync twin",
+        "loop",
+        1.4,
+        _WITH_SYNC,
+        write_fixtures,
+    ),
+    Row(
+        "waiting-fixtures",
+        "the same, with an await sleep(0) in each set-up and tear-down / sync twin",
+        "loop",
+        None,
+        _WITH_SYNC,
+        write_waiting_fixtures,
+    ),
+    Row(
+        "tcp",
+        f"{ROUND_TRIPS:,} round trips over loopback TCP to a session-scoped fixture / bare loop",
+        "trips",
+        1.05,
+        (
+            (OURS, BARE_TRIO),
+            (PYTEST_TRIO, BARE_TRIO),
+            (ANYIO, BARE_TRIO),
+            (PYTEST_ASYNCIO, BARE_ASYNCIO),
+        ),
+        write_echo,
+        has_one_test=True,
+        cannot=_NO_SESSION_SCOPE,
+    ),
+    Row(
+        "unused",
+        "installed but unused, a sync suite / not loaded",
+        "cpu",
+        1.01,
+        ((UNUSED, NOT_LOADED), (NOT_LOADED_AGAIN, NOT_LOADED)),
+        write_noop,
+        times_rounds=3,
+    ),
+)

@@ -1,0 +1,51 @@
+"""Every sentence that a user can be shown.
+
+The user's thing comes first, then what happened, then what to do.
+"""
+
+from __future__ import annotations
+
+PYTEST_TRIO_IS_ACTIVE = (
+    "pytest-trio and pytest-trio-scoped are both active, and both run Trio tests.\n"
+    "Uninstall pytest-trio, or switch it off with '-p no:trio'."
+)
+
+AWAIT_WITHOUT_RUN = (
+    "await_() was called while no test run is in progress in this thread.\n"
+    "It works in tests, fixtures, finalizers and hooks between the start and the end of the run, "
+    "in the thread that runs pytest; in a worker thread use trio.from_thread.run()."
+)
+
+AWAIT_IN_TASK = (
+    "await_() was called in a Trio task that runs on the loop itself, so the loop can't be waited for here.\n"
+    "Make the caller async and use 'await'."
+)
+
+AWAIT_NOT_AWAITABLE = (
+    "await_() takes an awaitable, such as the call of an async function, not {value!r}."
+)
+
+LOOP_IS_LOST = (
+    "The Trio loop of this session has ended: {reason}.\n"
+    "The fixtures that lived on it are gone; what asks for the loop next gets a fresh one."
+)
+
+MARKED_BUT_SYNC = (
+    "{nodeid} is marked 'trio' but is not async, so it would never run on the loop.\n"
+    "Make it 'async def', or remove the mark: a sync test may use async fixtures without it."
+)
+
+LEAKED_NURSERY = (
+    "{name} opened a nursery and ended without leaving it, so nobody waits for the nursery's tasks.\n"
+    "They were cancelled. Leave the nursery with 'async with' or an AsyncExitStack."
+)
+
+TOO_MANY_YIELDS = "fixture function has more than one 'yield':\n\n{source}\n{location}"
+
+NO_YIELD = "{name} did not yield a value"
+
+
+MARKED_UNITTEST = (
+    "{nodeid} is marked 'trio' but is a method of a unittest.TestCase, which unittest runs by itself.\n"
+    "Make it a method of a plain class, or remove the mark."
+)

@@ -1,0 +1,72 @@
+"""What is done to exceptions before a user sees them: join several, drop frames that are not theirs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from types import TracebackType
+
+import greenlet
+import outcome
+import trio
+
+
+def join(message: str, *errors: BaseException | None) -> BaseException | None:
+    """Return the one error there is as itself, several as a group, ``None`` for none."""
+    present = [error for error in errors if error is not None]
+    if len(present) > 1:
+        return BaseExceptionGroup(message, present)
+    return present[0] if present else None
+
+
+def single(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what is in ``group`` if that is one exception, else ``group``."""
+    return group.exceptions[0] if len(group.exceptions) == 1 else group
+
+
+def _folder(path: str) -> str:
+    return os.path.dirname(path) + os.sep
+
+
+_FOREIGN = tuple(_folder(module.__file__) for module in (trio, outcome, greenlet)) + (
+    _folder(__file__),
+)
+
+
+def prune(error: BaseException) -> BaseException:
+    """Drop the frames of Trio, outcome, greenlet and this package from the tracebacks of ``error``.
+
+    Its causes, contexts and, for a group, its members as well.  A traceback without any frame of the
+    user's is left alone.  Returns ``error``.
+    """
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        current = pending.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        current.__traceback__ = _without_foreign_frames(current.__traceback__)
+        pending += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            pending += current.exceptions
+    return error
+
+
+def _without_foreign_frames(first: TracebackType | None) -> TracebackType | None:
+    kept = [entry for entry in _entries(first) if not _is_foreign(entry)]
+    if not kept:
+        return first
+    for entry, following in zip(kept, [*kept[1:], None], strict=True):
+        entry.tb_next = following
+    return kept[0]
+
+
+def _entries(entry: TracebackType | None) -> Iterator[TracebackType]:
+    while entry is not None:
+        yield entry
+        entry = entry.tb_next
+
+
+def _is_foreign(entry: TracebackType) -> bool:
+    return entry.tb_frame.f_code.co_filename.startswith(_FOREIGN)

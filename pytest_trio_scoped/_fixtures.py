@@ -1,0 +1,106 @@
+"""Fixtures: who sets them up, inside or outside.
+
+pytest keeps its own fixture machinery.  For the moment of one set-up the fixture's function is replaced
+by a sync one, its twin, which waits for the loop; so caching, parameters, finalizers and ``--setup-*``
+are pytest's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, overload
+
+import pytest
+
+from ._ownership import OUR_ATTRIBUTE, is_async, is_our_fixture
+from ._pytest_names import (
+    active_fixture,
+    bound_fixture_function,
+    item_of,
+    replace_fixture_function,
+)
+from ._session import TrioSession
+
+
+class FixtureHooks:
+    """Set up async fixtures, and sync ones that depend on an async one, on the loop."""
+
+    def __init__(self, session: TrioSession) -> None:
+        self._session = session
+
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> None:
+        """Replace the function by its twin if it has to wait, or to run on the other side.
+
+        Not a wrapper: that would cost every set-up of every fixture.  The twin puts the function back
+        before it does anything else.
+        """
+        session = self._session
+        function = fixturedef.func
+        if is_async(function) or hasattr(function, OUR_ATTRIBUTE):
+            if not is_our_fixture(session, fixturedef, request):
+                return
+        elif not (session.inside_fixtures and self._depends_on_inside(fixturedef, request)):
+            if session.is_inside:
+                self._set_up_outside(fixturedef, request)
+            return
+        from ._twins import fixture_twin
+
+        bound = bound_fixture_function(fixturedef, request)
+        twin = fixture_twin(session, fixturedef, request, bound)
+        self._replace_once(fixturedef, twin)
+
+    def _depends_on_inside(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> bool:
+        item = item_of(request)
+        inside = self._session.inside_fixtures
+        return any(active_fixture(item, name) in inside for name in fixturedef.argnames)
+
+    def _set_up_outside(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> None:
+        """A plain sync fixture asked for from async code: it may start a loop of its own."""
+        from ._twins import outside_twin
+
+        bound = bound_fixture_function(fixturedef, request)
+        self._replace_once(fixturedef, outside_twin(self._session, request, bound))
+
+    @staticmethod
+    def _replace_once(fixturedef: pytest.FixtureDef[Any], twin: Callable[..., Any]) -> None:
+        function = fixturedef.func
+
+        def put_back_and_call(**arguments: Any) -> Any:
+            __tracebackhide__ = True
+            replace_fixture_function(fixturedef, function)
+            return twin(**arguments)
+
+        replace_fixture_function(fixturedef, put_back_and_call)
+
+
+@overload
+def trio_fixture(function: Callable[..., Any], /) -> Any: ...
+@overload
+def trio_fixture(**arguments: Any) -> Callable[[Callable[..., Any]], Any]: ...
+def trio_fixture(function: Callable[..., Any] | None = None, /, **arguments: Any) -> Any:
+    """Make a fixture that is set up on the session's Trio loop, whatever the mode.
+
+    For a sync function it means that it runs inside, where ``trio.lowlevel.current_task()`` and
+    ``nursery.start_soon()`` work.
+
+    Args:
+        function: The function, if the decorator is used without arguments.
+        arguments: Every argument of ``pytest.fixture``: ``scope``, ``params``, ``autouse``, ``ids``,
+            ``name``.
+
+    """
+    if function is None:
+        return lambda function: _trio_fixture(function, arguments)
+    return _trio_fixture(function, arguments)
+
+
+def _trio_fixture(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    # The function below a classmethod or staticmethod is what pytest hands to the hooks.
+    setattr(getattr(function, "__func__", function), OUR_ATTRIBUTE, True)
+    return pytest.fixture(**arguments)(function)

@@ -1,0 +1,205 @@
+"""One fixture instance that needs a task of its own, from set-up begun to tear-down finished.
+
+A fixture that yields may hold a nursery or a cancel scope open across its ``yield``, and Trio demands
+that it be left in the task that entered it.  The same goes for a fixture that owns a nursery.  So such a
+fixture has a task of its own for its whole life, below a supervisor of its own.  Its body is stepped in
+a greenlet that this task drives, so that sync code in it can wait for the loop as a host can.
+
+While the fixture is live its task waits for the end, *inside* whatever the fixture has entered.  If that
+is cancelled (a background task has crashed, or somebody cancelled the fixture's own scope), the wait
+ends with Cancelled.  Then the fixture's users are still there, so the tear-down has to wait all the
+same; only then Cancelled is thrown into the fixture where it yielded, as Trio would have done, and its
+nursery can raise what really happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+import greenlet
+import outcome
+import trio
+from trio.lowlevel import enable_ki_protection
+
+from ._contexts import Changes
+from ._exceptions import join
+from ._loop import END, Loop, end_task, unprotected
+from ._nursery import own_nursery
+from ._supervisor import Flag, Supervisor
+
+#: The body of a fixture: an async generator that yields its value once.
+Body = AsyncGenerator[Any, None]
+
+
+class Lifetime:
+    """One fixture instance with a task of its own.
+
+    ``make_body`` is called in the fixture's own context and task, and takes the nursery that the
+    fixture owns, or ``None`` if ``has_nursery`` is false.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        name: str,
+        make_body: Callable[[trio.Nursery | None], Body],
+        *,
+        has_nursery: bool,
+    ) -> None:
+        self.name = name
+        self._loop = loop
+        self._make_body = make_body
+        self._has_nursery = has_nursery
+        self._before = copy_context()
+        #: The fixture's own, in which its set-up and its tear-down run.
+        self.context = self._before.copy()
+        self._changes: Changes | None = None
+        self._supervisor: Supervisor | None = None
+        self._is_cancelled = False
+        self._opened = trio.Event()
+        self._closing = trio.Event()
+        self._ended = Flag()
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    # ---------------------------------------------------------------- host
+
+    def open(self, *contexts: Context) -> Any:
+        """Set the fixture up and return its value; set what it changed in ``contexts``.
+
+        Raises what the set-up raises.  The fixture has ended then.
+        """
+        __tracebackhide__ = True
+        try:
+            self._loop.wait_for(self, self._open)
+        except BaseException:
+            if self._is_live:  # Ctrl-C came, but the set-up paid no heed
+                self.close()
+            raise
+        if not self._is_live:
+            assert self._error is not None
+            raise self._error
+        self._changes = Changes(self._before, self.context)
+        self._changes.apply(*contexts)
+        return self._value
+
+    def close(self) -> None:
+        """Tear the fixture down.
+
+        Raises what the tear-down, or the fixture's background tasks before it, raised.
+        """
+        __tracebackhide__ = True
+        try:
+            self._loop.wait_for(self, self._close)
+        finally:
+            if self._changes is not None:
+                self._changes.undo()
+        if self._error is not None:
+            raise self._error
+
+    def cancel(self) -> None:
+        """Cancel whatever the fixture waits for in its set-up or tear-down.  Not a checkpoint."""
+        self._is_cancelled = True
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+
+    def abandon(self) -> None:
+        """Let the fixture be torn down although nobody waits for it.  Not a checkpoint."""
+        self._closing.set()
+
+    @property
+    def _is_live(self) -> bool:
+        return self in self._loop.live
+
+    async def _open(self) -> None:
+        supervisor = self._supervisor = await self._loop.supervisor()
+        supervisor.start_soon(self._drive, name=self.name)
+        if self._is_cancelled:
+            self.cancel()
+        try:
+            await self._opened.wait()
+        except trio.Cancelled:
+            self.cancel()
+            self.abandon()
+            await self._end()
+            self._error = None
+            raise
+        if not self._is_live:
+            await self._end()
+
+    async def _close(self) -> None:
+        self._closing.set()
+        await self._end()
+
+    async def _end(self) -> None:
+        await self._ended.wait()
+        assert self._supervisor is not None
+        self._error = await self._loop.release(self._supervisor, self._error)
+
+    # ---------------------------------------------------------------- task
+
+    @enable_ki_protection
+    async def _drive(self) -> None:
+        task = trio.lowlevel.current_task()
+        body = greenlet.greenlet(self._run)
+        body.gr_context = task.context = self.context
+        try:
+            await self._loop.serve(body)
+            self._error = join(f"errors in {self.name}", self._error, end_task(task))
+        finally:
+            self._opened.set()
+            self._ended.set()
+
+    @enable_ki_protection
+    def _run(self, _message: object) -> Any:
+        result = outcome.capture(self._loop.step, self._live())
+        if isinstance(result, outcome.Error):
+            self._error = result.error
+        return END
+
+    async def _live(self) -> None:
+        if self._has_nursery:
+            async with own_nursery() as nursery:
+                await self._live_with(self._make_body(nursery))
+        else:
+            await self._live_with(self._make_body(None))
+
+    async def _live_with(self, body: Body) -> None:
+        try:
+            self._value = await unprotected(body.asend, None)
+        except StopAsyncIteration:
+            raise NoYield from None
+        self._loop.live[self] = None
+        self._opened.set()
+        cancelled = None
+        try:
+            await self._closing.wait()
+        except trio.Cancelled as error:
+            cancelled = error
+            with trio.CancelScope(shield=True):
+                await self._closing.wait()
+        finally:
+            del self._loop.live[self]
+        await unprotected(_finish, body, cancelled)
+
+
+async def _finish(body: Body, cancelled: trio.Cancelled | None) -> None:
+    try:
+        if cancelled is None:
+            await body.asend(None)
+        else:
+            await body.athrow(cancelled)
+    except StopAsyncIteration:
+        return
+    await body.aclose()
+    raise SecondYield
+
+
+class NoYield(Exception):
+    """The body of a fixture ended where it should have yielded."""
+
+
+class SecondYield(Exception):
+    """The body of a fixture yielded where it should have ended."""

@@ -1,0 +1,440 @@
+"""The Trio run of a session, in a greenlet of its own.
+
+pytest drives, Trio waits.  A coroutine is stepped in the greenlet that runs pytest's code (the *host*),
+as any function is called there; only what it yields to Trio, its traps, travels to the loop's greenlet.
+There a Trio task, the *driver* of this host, yields the trap to Trio and brings the answer back:
+
+    loop's greenlet                                host greenlet
+    a driver, a Trio task                          run(async_fn)
+      trap = host.switch(answer)     <----------     trap = coro.send(answer)
+      answer = yield trap            ---------->     ... until StopIteration: the value
+
+So pytest's flow of control is a Trio task.  No trap, no switch; sync code at any depth can wait for the
+loop; a traceback shows one ordinary stack.
+
+Who drives whom:
+
+- The main task drives the session's host while no user code waits.
+- A *stay* is a stretch during which a task of its own drives the host, below a supervisor.  All user
+  code runs in one, since a task that was left in disorder (a nursery never left) can't be mended: it
+  has to end, and its supervisor catches what comes out of it.
+- A lifetime (``_lifetime``) has a greenlet of its own, driven by a task of its own in the same way, so
+  that sync code below a generator fixture can wait as well.
+
+**Inside and outside.**  While pytest's own code runs, the loop stands in the middle of a task step.
+The thread-wide signs of that are put aside whenever a host is outside (``_thread_state``).
+
+**Ctrl-C.**  Inside, the handler of SIGINT is ours.  Where Trio says that the running code is
+unprotected, which is the user's code, it raises KeyboardInterrupt on the spot; all else here is marked
+as protected.  A KeyboardInterrupt that may not be raised on the spot cancels what the host waits for,
+and is raised when the host gets back outside.  Trio's own handler would interrupt the main task, which
+is never the one that matters here.
+
+Pinned by ``tests/test_loop.py`` and ``tests/test_interrupt.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextvars import Context
+from typing import Any, Protocol, TypeVar
+
+import greenlet
+import outcome
+import trio
+from trio.lowlevel import currently_ki_protected, disable_ki_protection, enable_ki_protection
+
+from . import _errors, _thread_state
+from ._contexts import own_context
+from ._exceptions import join
+from ._supervisor import Flag, Supervisor, leave_leaked_nurseries
+
+T = TypeVar("T")
+
+
+class LoopLost(RuntimeError):
+    """The loop has ended although somebody still needs it."""
+
+
+class Cancellable(Protocol):
+    """What the host waits for and Ctrl-C cancels."""
+
+    def cancel(self) -> None: ...
+
+
+class Closable(Protocol):
+    """What lives on the loop and has to be gone before the loop is closed."""
+
+    def abandon(self) -> None: ...
+
+
+class _Command:
+    """What a host says to its driver, other than a trap for Trio."""
+
+
+class _Stay(_Command):
+    """Start a task of its own and let it drive the host from now on."""
+
+    def __init__(self, host: greenlet.greenlet, name: str, context: Context | None) -> None:
+        self.host = host
+        self.name = name
+        self.context = context
+        self.ended = Flag()
+        self.problem: BaseException | None = None
+        self._supervisor: Supervisor
+
+    def start(self, supervisor: Supervisor, async_fn: Callable[..., Any]) -> None:
+        self._supervisor = supervisor
+        supervisor.start_soon(async_fn, self, name=self.name)
+
+    def cancel(self) -> None:
+        self._supervisor.cancel()
+
+
+END = _Command()  # the host is done with this driver
+_CLOSE = _Command()  # the main task shall end, and the loop with it
+
+
+class _Throw:
+    """An answer to a trap that Trio wants to be thrown, not sent."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Loop:
+    """The Trio run of a session.
+
+    Belongs to the thread that opened it.  Whoever calls a method marked *host* stands in a greenlet
+    that is driven by this loop; a method marked *task* is called in the loop's greenlet.
+    """
+
+    def __init__(self) -> None:
+        self._greenlet = greenlet.greenlet(self._run)
+        self._host = greenlet.getcurrent()
+        #: Who has switched to the loop's greenlet last: the one to bring the answer to.  Not always the
+        #: host itself: the user's code may use greenlets of its own.
+        self._caller = self._host
+        self._is_inside = False
+        self._inside: _thread_state.ThreadState
+        self._outside: _thread_state.ThreadState
+        self._token: trio.lowlevel.TrioToken
+        self._home: trio.Nursery
+        self._free_supervisors: list[Supervisor] = []
+        #: What the hosts wait for, the innermost last.
+        self._waits: list[Cancellable] = []
+        #: What has to be abandoned if the loop is closed before it, the oldest first.
+        self.live: dict[Closable, None] = {}
+        self._is_interrupted = False
+        self._result: outcome.Outcome[None] | None = None
+        #: The context in which pytest itself runs; a test has one of its own.
+        self.host_context = own_context()
+
+    # ---------------------------------------------------------------- open and close (host)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the loop's greenlet has been started and has not ended."""
+        return bool(self._greenlet)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the thread is inside: in Trio's state, in the middle of a task step."""
+        return self._is_inside
+
+    def open(self) -> None:
+        """Start the Trio run and stop it in the first step of its main task."""
+        handler = _thread_state.current_sigint_handler()
+        if handler is signal.default_int_handler:
+            handler = self._on_sigint
+        self._outside = _thread_state.without_trio(handler).swap()
+        self._greenlet.switch()
+        self._inside = self._outside.swap()
+        if not self.is_open:
+            raise self._lost()
+
+    @enable_ki_protection
+    def close(self) -> None:
+        """End the Trio run.
+
+        Raises what came out of it, which is nothing unless Trio itself failed.
+        """
+        if self.is_open:
+            self._enter()
+            try:
+                self._hop(_CLOSE)
+            finally:
+                self._outside.swap()
+                self._is_inside = False
+        if isinstance(self._result, outcome.Error):
+            raise self._result.error
+
+    def _lost(self) -> LoopLost:
+        reason = self._result.error if isinstance(self._result, outcome.Error) else None
+        error = LoopLost(_errors.LOOP_IS_LOST.format(reason=reason or "it was closed"))
+        error.__cause__ = reason
+        return error
+
+    # ---------------------------------------------------------------- inside and outside (host)
+
+    def _enter(self) -> None:
+        self._outside = self._inside.swap()
+        self._is_inside = True
+
+    def _leave(self) -> None:
+        self._inside = self._outside.swap()
+        self._is_inside = False
+
+    @contextlib.contextmanager
+    @enable_ki_protection
+    def outside(self) -> Iterator[None]:
+        """Run the block outside, wherever the caller is."""
+        if not self._is_inside:
+            yield
+            return
+        outside = self._outside
+        self._leave()
+        try:
+            yield
+        finally:
+            self._enter()
+            self._outside = outside
+
+    # ---------------------------------------------------------------- Ctrl-C
+
+    def _on_sigint(self, _signum: int, _frame: object) -> None:
+        if not currently_ki_protected():
+            raise KeyboardInterrupt
+        self._is_interrupted = True
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._cancel_wait)
+
+    def _cancel_wait(self) -> None:
+        if self._is_interrupted and self._waits:
+            self._waits[-1].cancel()
+
+    # ---------------------------------------------------------------- run (host)
+
+    @enable_ki_protection
+    def run(
+        self,
+        async_fn: Callable[..., Awaitable[T]],
+        *args: object,
+        name: str,
+        context: Context | None = None,
+    ) -> T:
+        """Run the user's ``async_fn(*args)`` in the calling greenlet and return its value.
+
+        From outside it runs in a task of its own, called ``name``; from inside, in the task that drives
+        the caller.  With ``context`` the code runs in that context, else in the caller's own.
+
+        Raises what the function raises, and KeyboardInterrupt if Ctrl-C came while it waited.
+        """
+        __tracebackhide__ = True
+        host = greenlet.getcurrent()
+        previous_context = host.gr_context
+        if self._is_inside:
+            self.check_caller()
+            try:
+                if context is not None:
+                    host.gr_context = context
+                return self.step(unprotected(async_fn, *args))
+            finally:
+                host.gr_context = previous_context
+        stay = _Stay(host, name, context)
+        self._enter()
+        try:
+            self._command(stay)
+            self._begin_wait(stay)
+            if context is not None:
+                host.gr_context = context
+            result = outcome.capture(self.step, unprotected(async_fn, *args))
+            host.gr_context = previous_context
+            self._waits.pop()
+            self._command(END)
+        finally:
+            self._leave()
+        if stay.problem is not None:
+            message = f"errors in {name} and in the task it ran in"
+            error = join(message, getattr(result, "error", None), stay.problem)
+            result = outcome.Error(error or stay.problem)
+        return self._finish(result)
+
+    @enable_ki_protection
+    def wait_for(
+        self, wait: Cancellable, async_fn: Callable[..., Coroutine[Any, Any, T]], *args: object
+    ) -> T:
+        """Run ``async_fn(*args)``, code of ours that can't do harm, on the caller's present driver.
+
+        Ctrl-C cancels ``wait``; ``async_fn`` has to come to an end then.
+        """
+        __tracebackhide__ = True
+        if self._is_inside:
+            self.check_caller()
+            return self._step_waiting(wait, async_fn(*args)).unwrap()
+        self._enter()
+        try:
+            result = self._step_waiting(wait, async_fn(*args))
+        finally:
+            self._leave()
+        return self._finish(result)
+
+    def _step_waiting(
+        self, wait: Cancellable, coroutine: Coroutine[Any, Any, T]
+    ) -> outcome.Outcome[T]:
+        self._begin_wait(wait)
+        try:
+            return outcome.capture(self.step, coroutine)
+        finally:
+            self._waits.pop()
+
+    def _begin_wait(self, wait: Cancellable) -> None:
+        self._waits.append(wait)
+        if self._is_interrupted:
+            wait.cancel()
+
+    def _finish(self, result: outcome.Outcome[T]) -> T:
+        """Unwrap ``result`` outside; Ctrl-C comes first."""
+        __tracebackhide__ = True
+        if self._is_interrupted:
+            self._is_interrupted = False
+            raise KeyboardInterrupt from getattr(result, "error", None)
+        return result.unwrap()
+
+    def check_caller(self) -> None:
+        """Raise RuntimeError if the caller is a task on the loop itself, where nobody can wait."""
+        if greenlet.getcurrent() is self._greenlet:
+            raise RuntimeError(_errors.AWAIT_IN_TASK)
+
+    @enable_ki_protection
+    def step(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Step ``coroutine`` in the calling greenlet, on the task that drives it, to its end."""
+        __tracebackhide__ = True
+        answer: Any = None
+        try:
+            while True:
+                if type(answer) is _Throw:
+                    trap = coroutine.throw(answer.error)
+                else:
+                    trap = coroutine.send(answer)
+                answer = self._hop(trap)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    def _command(self, command: _Command) -> None:
+        answer = self._hop(command)
+        if type(answer) is _Throw:
+            raise answer.error
+
+    def _hop(self, message: object) -> Any:
+        """Switch to the loop's greenlet with a trap or a command; return the answer."""
+        if self._greenlet.dead:
+            raise self._lost()
+        self._caller = greenlet.getcurrent()
+        answer = self._greenlet.switch(message)
+        return _Throw(self._lost()) if answer is _CLOSE else answer
+
+    # ---------------------------------------------------------------- the loop's greenlet (task)
+
+    @enable_ki_protection
+    def _run(self) -> _Command:
+        self._result = outcome.capture(trio.run, self._main)
+        return _CLOSE
+
+    @enable_ki_protection
+    async def _main(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        async with trio.open_nursery() as self._home:
+            await self.serve(self._host)
+            for closable in reversed(self.live):
+                closable.abandon()
+            self._home.cancel_scope.cancel()
+
+    @enable_ki_protection
+    async def serve(self, target: greenlet.greenlet) -> None:
+        """Drive ``target`` until it says that it is done with this driver."""
+        message = None
+        while True:
+            command, target = await self._drive(target, message)
+            if not isinstance(command, _Stay):
+                return
+            await self._stay(command)
+
+    @enable_ki_protection
+    @types.coroutine
+    def _drive(
+        self, target: greenlet.greenlet, message: object
+    ) -> Generator[Any, Any, tuple[_Command, greenlet.greenlet]]:
+        """Let ``target`` run and yield its traps to Trio, until there is a command."""
+        while True:
+            trap = target.switch(message)
+            target = self._caller
+            if isinstance(trap, _Command):
+                return trap, target
+            try:
+                message = yield trap
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                message = _Throw(error)
+
+    @enable_ki_protection
+    async def _stay(self, stay: _Stay) -> None:
+        supervisor = await self.supervisor()
+        stay.start(supervisor, self._drive_stay)
+        await stay.ended.wait()
+        stay.problem = await self.release(supervisor, stay.problem)
+
+    @enable_ki_protection
+    async def _drive_stay(self, stay: _Stay) -> None:
+        task = trio.lowlevel.current_task()
+        if stay.context is not None:
+            task.context = stay.context
+        try:
+            await self.serve(stay.host)
+            stay.problem = end_task(task)
+        finally:
+            stay.ended.set()
+
+    # ---------------------------------------------------------------- for lifetimes (task)
+
+    @enable_ki_protection
+    async def supervisor(self) -> Supervisor:
+        """Return a supervisor for one user task.  A checkpoint if a new one has to be opened."""
+        if self._free_supervisors:
+            return self._free_supervisors.pop()
+        supervisor = Supervisor()
+        await self._home.start(supervisor.run)
+        return supervisor
+
+    @enable_ki_protection
+    async def release(
+        self, supervisor: Supervisor, problem: BaseException | None
+    ) -> BaseException | None:
+        """Take ``supervisor`` back after its user task has ended; return what it did wrong.
+
+        ``problem`` is what is known already and explains what came out of a broken supervisor.
+        """
+        if not supervisor.is_broken:
+            self._free_supervisors.append(supervisor)
+            return problem
+        error = await supervisor.wait_broken()
+        return problem or error
+
+
+def end_task(task: trio.lowlevel.Task) -> BaseException | None:
+    """Return what is wrong with the user task ``task``, which is about to end."""
+    if leave_leaked_nurseries(task):
+        return RuntimeError(_errors.LEAKED_NURSERY.format(name=task.name))
+    return None
+
+
+@disable_ki_protection
+async def unprotected(async_fn: Callable[..., Awaitable[T]], *args: object) -> T:
+    """The root of all user code in a host: below it Ctrl-C is raised on the spot."""
+    __tracebackhide__ = True
+    return await async_fn(*args)

@@ -1,0 +1,45 @@
+"""Exceptions by which a test says how it ended, taken out of exception groups.
+
+``pytest.skip``, ``xfail``, ``fail``, ``exit``, Ctrl-C and quitting the debugger come out of a nursery
+in an exception group.  pytest knows them only by themselves.
+"""
+
+from __future__ import annotations
+
+import bdb
+from collections.abc import Iterator
+
+import pytest
+
+#: End the run, whatever else has happened; the first of them counts.
+_END_THE_RUN = (KeyboardInterrupt, pytest.exit.Exception, bdb.BdbQuit)
+
+#: Say how the test ended, if nothing says otherwise.
+_VERDICTS = (pytest.skip.Exception, pytest.xfail.Exception, pytest.fail.Exception)
+
+
+def act_as_in_sync_code(error: BaseException) -> BaseException:
+    """Return what a sync test would have raised in place of ``error``.
+
+    That is ``error`` itself unless it is a group that holds a request to end the run, or one kind of
+    verdict and nothing else.
+    """
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaves = list(_leaves(error))
+    for kind in _END_THE_RUN:
+        for leaf in leaves:
+            if isinstance(leaf, kind):
+                return leaf
+    for kind in _VERDICTS:
+        if all(isinstance(leaf, kind) for leaf in leaves):
+            return leaves[0]
+    return error
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -1,0 +1,67 @@
+"""Which async tests and fixtures are ours, and which are foreign."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ._pytest_names import item_of
+from ._session import TrioSession
+
+_ASYNC_FLAGS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+#: Marks of other frameworks.  What they mark is left alone, in trio mode too.
+_FOREIGN_MARKS = ("asyncio", "anyio", "twisted")
+
+#: Set on functions by other frameworks' fixture decorators (pytest-asyncio's).
+_FOREIGN_ATTRIBUTE = "_force_asyncio_fixture"
+
+#: Set on functions by ``trio_fixture``.
+OUR_ATTRIBUTE = "_pytest_trio_scoped_fixture"
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Say whether ``function`` is a coroutine function or an async generator function.
+
+    Asked for every fixture that is set up, so it looks at the flags first, which a method has too.
+    """
+    code = getattr(function, "__code__", None)
+    if code is not None:
+        return bool(code.co_flags & _ASYNC_FLAGS)
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def is_marked(item: pytest.Item, function: object) -> bool:
+    """Say whether the test has our mark, however late it came."""
+    if item.get_closest_marker("trio") is not None:
+        return True
+    marks = getattr(function, "pytestmark", ())
+    return any(mark.name == "trio" for mark in marks)
+
+
+def is_foreign(item: pytest.Item) -> bool:
+    """Say whether the test belongs to another framework."""
+    return any(item.get_closest_marker(name) is not None for name in _FOREIGN_MARKS)
+
+
+def is_our_test(session: TrioSession, item: pytest.Function) -> bool:
+    """Say whether an async test is ours to run."""
+    return is_marked(item, item.obj) or (session.is_trio_mode and not is_foreign(item))
+
+
+def is_our_fixture(
+    session: TrioSession, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> bool:
+    """Say whether an async fixture is ours to set up, for the test that asks for it first."""
+    function = fixturedef.func
+    if hasattr(function, OUR_ATTRIBUTE):
+        return True
+    if hasattr(function, _FOREIGN_ATTRIBUTE):
+        return False
+    item = item_of(request)
+    return is_marked(item, getattr(item, "obj", None)) or (
+        session.is_trio_mode and not is_foreign(item)
+    )

@@ -1,0 +1,104 @@
+"""Private names of pytest, each with why it is needed and what would replace it.
+
+Nothing else in this package touches a name with an underscore of pytest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from _pytest._code import Source
+from _pytest.compat import getlocation
+from _pytest.fixtures import call_fixture_func, resolve_fixture_function
+from _pytest.python import pytest_pyfunc_call as _pytest_pyfunc_call
+from _pytest.unittest import TestCaseFunction as UnittestItem
+
+__all__ = [
+    "UnittestItem",
+    "active_fixture",
+    "bound_fixture_function",
+    "call_fixture_function",
+    "call_test_function",
+    "fixture_source",
+    "item_of",
+    "replace_fixture_function",
+    "requested_names",
+]
+
+# UnittestItem: the item of a unittest.TestCase method, which unittest itself runs and awaits.  pytest
+# has no public name for it.
+
+
+def bound_fixture_function(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Callable[..., Any]:
+    """Return the fixture's function, bound to the test's own instance where it is a method.
+
+    pytest does this when it calls the function; we call it ourselves, elsewhere.  Every async plugin
+    needs it (pytest-asyncio and anyio have copies); a copy of its ten lines would replace it.
+    """
+    function: Callable[..., Any] = resolve_fixture_function(fixturedef, request)  # type: ignore[arg-type]
+    return function
+
+
+def call_fixture_function(
+    function: Callable[..., Any], request: pytest.FixtureRequest, arguments: dict[str, Any]
+) -> Any:
+    """Call a sync fixture function as pytest does, which for a generator adds its finalizer.
+
+    A copy of its ten lines would replace it.
+    """
+    return call_fixture_func(function, request, arguments)
+
+
+def replace_fixture_function(
+    fixturedef: pytest.FixtureDef[Any], function: Callable[..., Any]
+) -> None:
+    """Let pytest call ``function`` for the fixture.
+
+    ``FixtureDef.func`` is public to read.  Writing it is how anyio's plugin makes a sync function out
+    of an async one; without it a plugin has to repeat pytest's set-up and write ``cached_result``.
+    """
+    fixturedef.func = function  # type: ignore[misc]
+
+
+def item_of(request: pytest.FixtureRequest) -> pytest.Function:
+    """Return the test for which ``request`` was made, also where it is a wide fixture's.
+
+    ``request.node`` is the node of the scope.  A public ``request.item`` would replace it.
+    """
+    return request._pyfuncitem
+
+
+def active_fixture(item: pytest.Function, name: str) -> pytest.FixtureDef[Any] | None:
+    """Return the definition that ``name`` stands for in ``item``, if it has been set up for it.
+
+    An override makes this differ from test to test, so the name alone does not say it.
+    """
+    return item._request._fixture_defs.get(name)
+
+
+def requested_names(item: pytest.Function) -> tuple[str, ...]:
+    """Return the fixtures that the test function takes as arguments.
+
+    ``item.fixturenames`` has autouse fixtures and fixtures of fixtures as well.
+    """
+    return item._fixtureinfo.argnames
+
+
+def call_test_function(item: pytest.Function) -> None:
+    """Call ``item.obj`` with its fixtures as pytest does, including its complaint about return values.
+
+    The hook implementation itself, since a hook call would come back to us.
+    """
+    _pytest_pyfunc_call(item)
+
+
+def fixture_source(function: Callable[..., Any]) -> tuple[str, str]:
+    """Return the indented source of a fixture and its ``path:line``, as pytest shows them.
+
+    ``inspect`` would replace them.
+    """
+    return str(Source(function).indent()), getlocation(function)

@@ -1,0 +1,53 @@
+"""The run of a session: from the start of its run loop to the end of its last tear-down."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ._session import TrioSession
+
+
+class RunHooks:
+    """Keep the loop from the first async need until the widest fixtures have been torn down."""
+
+    def __init__(self, session: TrioSession) -> None:
+        self._session = session
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Start the run.  It is finished below: pytest tears wide fixtures down after this hook."""
+        self._session.start()
+        with _outside_of_foreign_runs():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        """Close the loop when pytest has torn everything down, and before the summary is printed."""
+        with _outside_of_foreign_runs():
+            try:
+                return (yield)
+            finally:
+                self._session.finish()
+
+    def pytest_unconfigure(self) -> None:
+        """Close the loop if Ctrl-C kept :meth:`pytest_sessionfinish` from it."""
+        self._session.finish()
+
+
+@contextmanager
+def _outside_of_foreign_runs() -> Iterator[None]:
+    """Put aside a Trio run in which ``pytest.main`` was called.
+
+    That is an async test of a suite that runs pytest in-process, or a Trio program.
+    """
+    if "trio" not in sys.modules:
+        yield
+        return
+    from ._thread_state import outside_of_any_run
+
+    with outside_of_any_run():
+        yield

@@ -1,0 +1,93 @@
+"""Tasks that hold a nursery open for one user task at a time.
+
+Whatever the user's code does to the task it runs in (above all: enter a nursery and never leave it)
+comes out of the nursery around that task when the task ends, and then this nursery is lost.  So every
+user task has a supervisor: a task of its own that holds the nursery.  As opening a nursery costs more
+than the rest of starting a task, a supervisor whose user task ended well is used again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+
+class Flag:
+    """An event with one waiter, which can't be cancelled while it waits."""
+
+    __slots__ = ("_is_set", "_waiter")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiter: trio.lowlevel.Task | None = None
+
+    def set(self) -> None:
+        """Wake the waiter, now or when it comes.  Not a checkpoint."""
+        self._is_set = True
+        if self._waiter is not None:
+            trio.lowlevel.reschedule(self._waiter)
+            self._waiter = None
+
+    async def wait(self) -> None:
+        """Wait for :meth:`set`.  A checkpoint that ignores cancellation; returns at once if it is set."""
+        if not self._is_set:
+            self._waiter = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(_ignore_cancellation)
+
+
+def _ignore_cancellation(_raise_cancel: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.FAILED
+
+
+class Supervisor:
+    """One task with one nursery, for one user task at a time."""
+
+    def __init__(self) -> None:
+        self._ended = Flag()
+        self._error: BaseException | None = None
+        self._nursery: trio.Nursery
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """Hold the nursery open until a user task breaks it or the loop is closed."""
+        try:
+            async with trio.open_nursery() as self._nursery:
+                task_status.started()
+                await trio.sleep_forever()
+        except BaseExceptionGroup as group:
+            # Cancelled comes when the loop is closed; as the task ends anyway, it may get lost here.
+            _, rest = group.split(trio.Cancelled)
+            if rest is not None:
+                self._error = rest.exceptions[0] if len(rest.exceptions) == 1 else rest
+        finally:
+            self._ended.set()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether its nursery was cancelled, by :meth:`cancel` or by what came out of the user task."""
+        return self._nursery.cancel_scope.cancel_called
+
+    def start_soon(self, async_fn: Callable[..., Any], *args: object, name: str) -> None:
+        """Start the user task.  Not a checkpoint."""
+        self._nursery.start_soon(async_fn, *args, name=name)
+
+    def cancel(self) -> None:
+        """Cancel the user task.  Not a checkpoint."""
+        self._nursery.cancel_scope.cancel()
+
+    async def wait_broken(self) -> BaseException | None:
+        """Wait for the end of a broken supervisor and return what came out of its user task."""
+        await self._ended.wait()
+        return self._error
+
+
+def leave_leaked_nurseries(task: trio.lowlevel.Task) -> bool:
+    """Cancel the nurseries that ``task`` has entered and not left; say whether there were any.
+
+    To be called as the last thing in a user task.  The nurseries can't be closed from outside; the
+    task that ends inside them breaks its supervisor, and nothing else.
+    """
+    for nursery in task.child_nurseries:
+        nursery.cancel_scope.cancel()
+    return bool(task.child_nurseries)

@@ -1,0 +1,48 @@
+"""The entry point: registers the hook objects of each concern, and holds no logic of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from . import _builtin_fixtures, _errors
+from ._calls import CallHooks, TraceHooks
+from ._collection import CollectionHooks
+from ._fixtures import FixtureHooks
+from ._run import RunHooks
+from ._session import KEY, TrioSession
+from ._settings import Settings, add_options
+
+_MARK = "trio: run this async test on the Trio loop of the session (pytest-trio-scoped)."
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Refuse to work beside pytest-trio, and add the options."""
+    _refuse_pytest_trio(pluginmanager)
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the hook objects around one session object."""
+    manager = config.pluginmanager
+    _refuse_pytest_trio(manager)
+    config.addinivalue_line("markers", _MARK)
+    session = config.stash[KEY] = TrioSession(Settings.of(config))
+    calls = CallHooks(session)
+    for hooks in (
+        CollectionHooks(session),
+        FixtureHooks(session),
+        calls,
+        RunHooks(session),
+    ):
+        manager.register(hooks)
+    if config.getoption("trace"):
+        manager.register(TraceHooks(calls))
+    manager.register(_builtin_fixtures, "trio_scoped_fixtures")
+    # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.
+    manager.unblock("trio")
+    manager.register(session, "trio")
+
+
+def _refuse_pytest_trio(manager: pytest.PytestPluginManager) -> None:
+    if manager.has_plugin("trio") or manager.has_plugin("pytest_trio.plugin"):
+        raise pytest.UsageError(_errors.PYTEST_TRIO_IS_ACTIVE)
