@@ -87,7 +87,9 @@ def _compare(row: Row, options: argparse.Namespace, folder: Path) -> dict[str, o
             continue
         found = {c: ratio(samples[subject], samples[baseline], c) for c in clocks}
         ratios[subject.name] = found
-        print(f"{subject.name:{NAME_WIDTH}}{_ratio_line(row, found)}{_verdict(row, subject, found)}")
+        print(
+            f"{subject.name:{NAME_WIDTH}}{_ratio_line(row, found)}{_verdict(row, subject, found)}"
+        )
     for baseline in dict.fromkeys(baseline for _, baseline in can):
         print(f"{baseline.name:{NAME_WIDTH}}{_seconds_line(samples[baseline], clocks)}")
     sys.stdout.flush()
@@ -96,7 +98,8 @@ def _compare(row: Row, options: argparse.Namespace, folder: Path) -> dict[str, o
         "goal": row.goal,
         "clock": row.clock,
         "ratios": {
-            name: {clock: asdict(value) for clock, value in found.items()} for name, found in ratios.items()
+            name: {clock: asdict(value) for clock, value in found.items()}
+            for name, found in ratios.items()
         },
         "seconds": {side.name: list(taken) for side, taken in samples.items()},
     }

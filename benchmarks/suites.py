@@ -26,7 +26,9 @@ class Side:
     @property
     def is_installed(self) -> bool:
         package = self.plugin.partition(".")[0]
-        return not package or (find_spec(package) is not None and find_spec(self.plugin) is not None)
+        return not package or (
+            find_spec(package) is not None and find_spec(self.plugin) is not None
+        )
 
     @property
     def command(self) -> tuple[str, ...]:

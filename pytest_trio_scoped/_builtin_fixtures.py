@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from ._fixtures import trio_fixture
-
-
-class _Nursery:
-    def __repr__(self) -> str:
-        return "<the nursery of whoever asks for it as an argument>"
-
-
-#: What pytest hands to whoever asks for ``nursery``; a nursery of their own takes its place.
-NURSERY: Final = _Nursery()
 
 
 @trio_fixture(scope="session")
@@ -22,4 +11,6 @@ def nursery() -> object:
 
     Its tasks run until the test is over, or the fixture has been torn down; then they are cancelled.
     """
+    from ._twins import NURSERY  # imports Trio, and is imported by now: the fixture is async need
+
     return NURSERY

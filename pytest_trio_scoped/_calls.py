@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from . import _errors
-from ._ownership import is_async, is_marked, is_our_test
+from ._ownership import is_async, is_marked, is_our_test, is_stand_in
 from ._pytest_names import active_fixture, call_test_function, requested_names
+from ._requests import lend_nurseries
 from ._session import TrioSession
 
 
@@ -24,6 +25,7 @@ class CallHooks:
 
         Late among the hooks, so that a mark that another hook sets here still counts.
         """
+        __tracebackhide__ = True
         twin = self.twin(pyfuncitem)
         if twin is None:
             return None
@@ -53,14 +55,15 @@ class CallHooks:
             pytest.fail(_errors.MARKED_BUT_SYNC.format(nodeid=item.nodeid), pytrace=False)
         names = requested_names(item)
         if "request" in names:
-            from ._twins import prepare_request
-
-            prepare_request(self._session, item.funcargs["request"], None)
+            request = item.funcargs["request"]
+            assert isinstance(request, pytest.FixtureRequest)
+            lend_nurseries(self._session, request)
         inside = self._session.inside_fixtures
         if not inside:
             return False
         used = [name for mark in item.iter_markers("usefixtures") for name in mark.args]
-        return any(active_fixture(item, name) in inside for name in (*names, *used))
+        asks = any(active_fixture(item, name) in inside for name in (*names, *used))
+        return asks and not is_stand_in(function)
 
 
 def _is_hypothesis_test(function: Callable[..., Any]) -> bool:

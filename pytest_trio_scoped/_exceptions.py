@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 
 import greenlet
@@ -24,12 +25,13 @@ def single(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return group.exceptions[0] if len(group.exceptions) == 1 else group
 
 
-def _folder(path: str) -> str:
-    return os.path.dirname(path) + os.sep
+def _folder(path: str | None) -> str:
+    assert path is not None
+    return str(Path(path).parent) + os.sep
 
 
-_FOREIGN = tuple(_folder(module.__file__) for module in (trio, outcome, greenlet)) + (
-    _folder(__file__),
+_FOREIGN = tuple(
+    _folder(path) for path in (trio.__file__, outcome.__file__, greenlet.__file__, __file__)
 )
 
 
@@ -50,6 +52,14 @@ def prune(error: BaseException) -> BaseException:
         pending += [current.__cause__, current.__context__]
         if isinstance(current, BaseExceptionGroup):
             pending += current.exceptions
+    return error
+
+
+def prune_below_caller(error: BaseException) -> BaseException:
+    """Do the same where the caller is the user's: then there is always a frame of theirs."""
+    prune(error)
+    if all(_is_foreign(entry) for entry in _entries(error.__traceback__)):
+        error.__traceback__ = None
     return error
 
 

@@ -8,17 +8,19 @@ are pytest's.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, overload
 
 import pytest
 
-from ._ownership import OUR_ATTRIBUTE, is_async, is_our_fixture
+from ._ownership import OUR_ATTRIBUTE, is_async, is_our_fixture, is_stand_in
 from ._pytest_names import (
     active_fixture,
     bound_fixture_function,
     item_of,
     replace_fixture_function,
 )
+from ._requests import lend_nurseries
 from ._session import TrioSession
 
 
@@ -42,6 +44,8 @@ class FixtureHooks:
             if not is_our_fixture(session, fixturedef, request):
                 return
         elif not (session.inside_fixtures and self._depends_on_inside(fixturedef, request)):
+            if "request" in fixturedef.argnames:
+                lend_nurseries(session, request)
             if session.is_inside:
                 self._set_up_outside(fixturedef, request)
             return
@@ -49,14 +53,15 @@ class FixtureHooks:
 
         bound = bound_fixture_function(fixturedef, request)
         twin = fixture_twin(session, fixturedef, request, bound)
-        self._replace_once(fixturedef, twin)
+        self._replace_once(fixturedef, request, twin)
 
     def _depends_on_inside(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> bool:
         item = item_of(request)
         inside = self._session.inside_fixtures
-        return any(active_fixture(item, name) in inside for name in fixturedef.argnames)
+        asks = any(active_fixture(item, name) in inside for name in fixturedef.argnames)
+        return asks and not is_stand_in(fixturedef.func)
 
     def _set_up_outside(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
@@ -65,18 +70,49 @@ class FixtureHooks:
         from ._twins import outside_twin
 
         bound = bound_fixture_function(fixturedef, request)
-        self._replace_once(fixturedef, outside_twin(self._session, request, bound))
+        self._replace_once(fixturedef, request, outside_twin(self._session, request, bound))
 
-    @staticmethod
-    def _replace_once(fixturedef: pytest.FixtureDef[Any], twin: Callable[..., Any]) -> None:
+    def _replace_once(
+        self,
+        fixturedef: pytest.FixtureDef[Any],
+        request: pytest.FixtureRequest,
+        twin: Callable[..., Any],
+    ) -> None:
         function = fixturedef.func
 
         def put_back_and_call(**arguments: Any) -> Any:
             __tracebackhide__ = True
             replace_fixture_function(fixturedef, function)
-            return twin(**arguments)
+            try:
+                return twin(**arguments)
+            except (Exception, pytest.fail.Exception, pytest.skip.Exception):
+                raise
+            except BaseException as error:
+                self._forget_set_up(fixturedef, request, error)
+                raise
 
         replace_fixture_function(fixturedef, put_back_and_call)
+
+    def _forget_set_up(
+        self,
+        fixturedef: pytest.FixtureDef[Any],
+        request: pytest.FixtureRequest,
+        error: BaseException,
+    ) -> None:
+        """Tear down what a set-up has left that ended by no error of its own: it was cancelled.
+
+        pytest takes note of errors only, since after anything else the run is over for it.  But here
+        the run goes on, and the fixture may be asked for again.
+        Pinned by ``test_a_cancelled_set_up_is_undone_and_may_be_done_again``.
+        """
+        cleanup: AbstractContextManager[object] = nullcontext()
+        if self._session.is_inside:
+            import trio
+
+            cleanup = trio.CancelScope(shield=True)
+        fixturedef.cached_result = (None, fixturedef.cache_key(request), (error, None))  # type: ignore[arg-type]
+        with cleanup:
+            fixturedef.finish(request)  # type: ignore[arg-type]
 
 
 @overload

@@ -74,9 +74,12 @@ class Lifetime:
         __tracebackhide__ = True
         try:
             self._loop.wait_for(self, self._open)
-        except BaseException:
+        except BaseException as error:
             if self._is_live:  # Ctrl-C came, but the set-up paid no heed
-                self.close()
+                try:
+                    self.close()
+                except BaseException as error_in_tear_down:
+                    raise error from error_in_tear_down
             raise
         if not self._is_live:
             assert self._error is not None
@@ -193,7 +196,12 @@ async def _finish(body: Body, cancelled: trio.Cancelled | None) -> None:
             await body.athrow(cancelled)
     except StopAsyncIteration:
         return
-    await body.aclose()
+    try:
+        await body.aclose()
+    except BaseExceptionGroup as group:  # a nursery around the second yield wraps what closes it
+        _, rest = group.split(GeneratorExit)
+        if rest is not None:
+            raise rest from None
     raise SecondYield
 
 

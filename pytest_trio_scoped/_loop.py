@@ -37,6 +37,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextvars import Context
@@ -84,14 +85,10 @@ class _Stay(_Command):
         self.context = context
         self.ended = Flag()
         self.problem: BaseException | None = None
-        self._supervisor: Supervisor
-
-    def start(self, supervisor: Supervisor, async_fn: Callable[..., Any]) -> None:
-        self._supervisor = supervisor
-        supervisor.start_soon(async_fn, self, name=self.name)
+        self.supervisor: Supervisor
 
     def cancel(self) -> None:
-        self._supervisor.cancel()
+        self.supervisor.cancel()
 
 
 END = _Command()  # the host is done with this driver
@@ -113,6 +110,7 @@ class Loop:
     """
 
     def __init__(self) -> None:
+        self._thread = threading.get_ident()
         self._greenlet = greenlet.greenlet(self._run)
         self._host = greenlet.getcurrent()
         #: Who has switched to the loop's greenlet last: the one to bring the answer to.  Not always the
@@ -121,7 +119,7 @@ class Loop:
         self._is_inside = False
         self._inside: _thread_state.ThreadState
         self._outside: _thread_state.ThreadState
-        self._token: trio.lowlevel.TrioToken
+        self._token: trio.lowlevel.TrioToken | None = None
         self._home: trio.Nursery
         self._free_supervisors: list[Supervisor] = []
         #: What the hosts wait for, the innermost last.
@@ -129,6 +127,7 @@ class Loop:
         #: What has to be abandoned if the loop is closed before it, the oldest first.
         self.live: dict[Closable, None] = {}
         self._is_interrupted = False
+        self._handler = self._on_sigint
         self._result: outcome.Outcome[None] | None = None
         #: The context in which pytest itself runs; a test has one of its own.
         self.host_context = own_context()
@@ -145,16 +144,18 @@ class Loop:
         """Whether the thread is inside: in Trio's state, in the middle of a task step."""
         return self._is_inside
 
+    @enable_ki_protection
     def open(self) -> None:
         """Start the Trio run and stop it in the first step of its main task."""
-        handler = _thread_state.current_sigint_handler()
-        if handler is signal.default_int_handler:
-            handler = self._on_sigint
-        self._outside = _thread_state.without_trio(handler).swap()
-        self._greenlet.switch()
-        self._inside = self._outside.swap()
+        self._inside = _thread_state.without_trio()
+        self._enter()
+        try:
+            self._greenlet.switch()
+        finally:
+            self._leave()
         if not self.is_open:
             raise self._lost()
+        self._raise_ctrl_c(None)
 
     @enable_ki_protection
     def close(self) -> None:
@@ -163,14 +164,16 @@ class Loop:
         Raises what came out of it, which is nothing unless Trio itself failed.
         """
         if self.is_open:
+            self.check_caller()
             self._enter()
             try:
                 self._hop(_CLOSE)
             finally:
-                self._outside.swap()
-                self._is_inside = False
-        if isinstance(self._result, outcome.Error):
-            raise self._result.error
+                self._leave()
+        error = self._result.error if isinstance(self._result, outcome.Error) else None
+        self._raise_ctrl_c(error)
+        if error is not None:
+            raise error
 
     def _lost(self) -> LoopLost:
         reason = self._result.error if isinstance(self._result, outcome.Error) else None
@@ -180,13 +183,22 @@ class Loop:
 
     # ---------------------------------------------------------------- inside and outside (host)
 
+    # Outside, Ctrl-C raises KeyboardInterrupt between any two bytecodes.  So our handler is the first thing
+    # to be put in place and the last to be taken away, and both methods may be called twice.
+
     def _enter(self) -> None:
+        if self._is_inside:
+            return
+        _thread_state.replace_sigint_handler(signal.default_int_handler, self._handler)
         self._outside = self._inside.swap()
         self._is_inside = True
 
     def _leave(self) -> None:
-        self._inside = self._outside.swap()
+        if not self._is_inside:
+            return
         self._is_inside = False
+        self._inside = self._outside.swap()
+        _thread_state.replace_sigint_handler(self._handler, signal.default_int_handler)
 
     @contextlib.contextmanager
     @enable_ki_protection
@@ -209,8 +221,9 @@ class Loop:
         if not currently_ki_protected():
             raise KeyboardInterrupt
         self._is_interrupted = True
-        with contextlib.suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(self._cancel_wait)
+        if self._token is not None:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._cancel_wait)
 
     def _cancel_wait(self) -> None:
         if self._is_interrupted and self._waits:
@@ -234,10 +247,10 @@ class Loop:
         Raises what the function raises, and KeyboardInterrupt if Ctrl-C came while it waited.
         """
         __tracebackhide__ = True
+        self.check_caller()
         host = greenlet.getcurrent()
         previous_context = host.gr_context
         if self._is_inside:
-            self.check_caller()
             try:
                 if context is not None:
                     host.gr_context = context
@@ -255,6 +268,8 @@ class Loop:
             host.gr_context = previous_context
             self._waits.pop()
             self._command(END)
+            if stay.supervisor.is_broken:
+                self._end_if_broken_down()
         finally:
             self._leave()
         if stay.problem is not None:
@@ -272,12 +287,13 @@ class Loop:
         Ctrl-C cancels ``wait``; ``async_fn`` has to come to an end then.
         """
         __tracebackhide__ = True
+        self.check_caller()
         if self._is_inside:
-            self.check_caller()
             return self._step_waiting(wait, async_fn(*args)).unwrap()
         self._enter()
         try:
             result = self._step_waiting(wait, async_fn(*args))
+            self._end_if_broken_down()
         finally:
             self._leave()
         return self._finish(result)
@@ -291,6 +307,15 @@ class Loop:
         finally:
             self._waits.pop()
 
+    def _end_if_broken_down(self) -> None:
+        """Raise LoopLost if the main task is cancelled, which it is only if Trio is breaking down."""
+        if self._waits:
+            return  # the driver is a stay, and whoever waits for that will come here
+        try:
+            self.step(_checkpoint_if_cancelled())
+        except trio.Cancelled:
+            self._command(_CLOSE)
+
     def _begin_wait(self, wait: Cancellable) -> None:
         self._waits.append(wait)
         if self._is_interrupted:
@@ -299,13 +324,25 @@ class Loop:
     def _finish(self, result: outcome.Outcome[T]) -> T:
         """Unwrap ``result`` outside; Ctrl-C comes first."""
         __tracebackhide__ = True
-        if self._is_interrupted:
-            self._is_interrupted = False
-            raise KeyboardInterrupt from getattr(result, "error", None)
+        self._raise_ctrl_c(getattr(result, "error", None))
         return result.unwrap()
 
+    def _raise_ctrl_c(self, cause: BaseException | None) -> None:
+        __tracebackhide__ = True
+        if self._is_interrupted:
+            self._is_interrupted = False
+            raise KeyboardInterrupt from cause
+
     def check_caller(self) -> None:
-        """Raise RuntimeError if the caller is a task on the loop itself, where nobody can wait."""
+        """Raise an error if the loop can't be waited for here.
+
+        That is RuntimeError in another thread and in a task on the loop itself, LoopLost if the loop
+        has ended.
+        """
+        if threading.get_ident() != self._thread:
+            raise RuntimeError(_errors.AWAIT_WITHOUT_RUN)
+        if not self.is_open:
+            raise self._lost()
         if greenlet.getcurrent() is self._greenlet:
             raise RuntimeError(_errors.AWAIT_IN_TASK)
 
@@ -334,6 +371,8 @@ class Loop:
         """Switch to the loop's greenlet with a trap or a command; return the answer."""
         if self._greenlet.dead:
             raise self._lost()
+        if not self._is_inside:
+            self._enter()  # Ctrl-C kept somebody from coming back inside
         self._caller = greenlet.getcurrent()
         answer = self._greenlet.switch(message)
         return _Throw(self._lost()) if answer is _CLOSE else answer
@@ -343,38 +382,37 @@ class Loop:
     @enable_ki_protection
     def _run(self) -> _Command:
         self._result = outcome.capture(trio.run, self._main)
+        # Whoever waits is told, which is not always who has made this greenlet.  The body of a lifetime
+        # can't be, as its parent is this greenlet; then it is the host that waits for the lifetime.
+        with contextlib.suppress(ValueError):
+            self._greenlet.parent = self._caller
         return _CLOSE
 
     @enable_ki_protection
     async def _main(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
         async with trio.open_nursery() as self._home:
-            await self.serve(self._host)
-            for closable in reversed(self.live):
-                closable.abandon()
-            self._home.cancel_scope.cancel()
-
-    @enable_ki_protection
-    async def serve(self, target: greenlet.greenlet) -> None:
-        """Drive ``target`` until it says that it is done with this driver."""
-        message = None
-        while True:
-            command, target = await self._drive(target, message)
-            if not isinstance(command, _Stay):
-                return
-            await self._stay(command)
+            try:
+                await self.serve(self._host)
+            finally:
+                for closable in reversed(self.live):
+                    closable.abandon()
+                self._home.cancel_scope.cancel()
 
     @enable_ki_protection
     @types.coroutine
-    def _drive(
-        self, target: greenlet.greenlet, message: object
-    ) -> Generator[Any, Any, tuple[_Command, greenlet.greenlet]]:
-        """Let ``target`` run and yield its traps to Trio, until there is a command."""
+    def serve(self, target: greenlet.greenlet) -> Generator[Any, Any, None]:
+        """Drive ``target``: yield its traps to Trio, until it says that it is done with this driver."""
+        message = None
         while True:
             trap = target.switch(message)
             target = self._caller
             if isinstance(trap, _Command):
-                return trap, target
+                if not isinstance(trap, _Stay):
+                    return
+                yield from self._stay(trap)
+                message = None
+                continue
             try:
                 message = yield trap
             except GeneratorExit:
@@ -384,10 +422,11 @@ class Loop:
 
     @enable_ki_protection
     async def _stay(self, stay: _Stay) -> None:
-        supervisor = await self.supervisor()
-        stay.start(supervisor, self._drive_stay)
-        await stay.ended.wait()
-        stay.problem = await self.release(supervisor, stay.problem)
+        stay.supervisor = await self.supervisor()
+        stay.supervisor.start_soon(self._drive_stay, stay, name=stay.name)
+        # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
+        await stay.ended.wait(stay.cancel)
+        stay.problem = await self.release(stay.supervisor, stay.problem)
 
     @enable_ki_protection
     async def _drive_stay(self, stay: _Stay) -> None:
@@ -408,7 +447,9 @@ class Loop:
         if self._free_supervisors:
             return self._free_supervisors.pop()
         supervisor = Supervisor()
-        await self._home.start(supervisor.run)
+        # The caller may be cancelled and still has something to tear down.
+        with trio.CancelScope(shield=True):
+            await self._home.start(supervisor.run)
         return supervisor
 
     @enable_ki_protection
@@ -424,6 +465,10 @@ class Loop:
             return problem
         error = await supervisor.wait_broken()
         return problem or error
+
+
+async def _checkpoint_if_cancelled() -> None:
+    await trio.lowlevel.checkpoint_if_cancelled()
 
 
 def end_task(task: trio.lowlevel.Task) -> BaseException | None:

@@ -24,5 +24,11 @@ async def own_nursery() -> AsyncIterator[trio.Nursery]:
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         error = single(group)
-    if error is not None:  # outside of the handler, so as not to chain it to the group
+    if error is None:
+        return
+    context = error.__context__
+    try:
         raise error
+    finally:
+        # The block may have ended with Cancelled, which would be shown as what the error came from.
+        error.__context__ = context

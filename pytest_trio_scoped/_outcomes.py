@@ -15,7 +15,11 @@ import pytest
 _END_THE_RUN = (KeyboardInterrupt, pytest.exit.Exception, bdb.BdbQuit)
 
 #: Say how the test ended, if nothing says otherwise.
-_VERDICTS = (pytest.skip.Exception, pytest.xfail.Exception, pytest.fail.Exception)
+_VERDICTS: set[type[BaseException]] = {
+    pytest.skip.Exception,
+    pytest.xfail.Exception,
+    pytest.fail.Exception,
+}
 
 
 def act_as_in_sync_code(error: BaseException) -> BaseException:
@@ -27,14 +31,13 @@ def act_as_in_sync_code(error: BaseException) -> BaseException:
     if not isinstance(error, BaseExceptionGroup):
         return error
     leaves = list(_leaves(error))
-    for kind in _END_THE_RUN:
+    for request in _END_THE_RUN:
         for leaf in leaves:
-            if isinstance(leaf, kind):
+            if isinstance(leaf, request):
                 return leaf
-    for kind in _VERDICTS:
-        if all(isinstance(leaf, kind) for leaf in leaves):
-            return leaves[0]
-    return error
+    # By type, since pytest's xfail is a kind of its fail, and hides no failure beside it.
+    kinds = {type(leaf) for leaf in leaves}
+    return leaves[0] if len(kinds) == 1 and kinds <= _VERDICTS else error
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -36,15 +36,30 @@ def is_async(function: Callable[..., Any]) -> bool:
 
 def is_marked(item: pytest.Item, function: object) -> bool:
     """Say whether the test has our mark, however late it came."""
-    if item.get_closest_marker("trio") is not None:
-        return True
-    marks = getattr(function, "pytestmark", ())
+    return (
+        # Most have it as their own; looking there first saves the walk up to the session.
+        _has_mark(item.own_markers)
+        or item.get_closest_marker("trio") is not None
+        or _has_mark(getattr(function, "pytestmark", ()))
+    )
+
+
+def _has_mark(marks: Iterable[pytest.Mark]) -> bool:
     return any(mark.name == "trio" for mark in marks)
 
 
 def is_foreign(item: pytest.Item) -> bool:
     """Say whether the test belongs to another framework."""
     return any(item.get_closest_marker(name) is not None for name in _FOREIGN_MARKS)
+
+
+def is_stand_in(function: Callable[..., Any]) -> bool:
+    """Say whether a sync function stands for an async one that somebody else runs.
+
+    pytest-asyncio and anyio put such a function in place of a test or fixture before we see it.
+    """
+    module = getattr(function, "__module__", None)
+    return module == "anyio.pytest_plugin" or is_async(inspect.unwrap(function))
 
 
 def is_our_test(session: TrioSession, item: pytest.Function) -> bool:

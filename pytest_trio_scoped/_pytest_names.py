@@ -39,7 +39,7 @@ def bound_fixture_function(
     pytest does this when it calls the function; we call it ourselves, elsewhere.  Every async plugin
     needs it (pytest-asyncio and anyio have copies); a copy of its ten lines would replace it.
     """
-    function: Callable[..., Any] = resolve_fixture_function(fixturedef, request)  # type: ignore[arg-type]
+    function: Callable[..., Any] = resolve_fixture_function(fixturedef, request)
     return function
 
 
@@ -93,6 +93,7 @@ def call_test_function(item: pytest.Function) -> None:
 
     The hook implementation itself, since a hook call would come back to us.
     """
+    __tracebackhide__ = True
     _pytest_pyfunc_call(item)
 
 

@@ -100,6 +100,7 @@ def await_(awaitable: Awaitable[T]) -> T:
         BaseException: Whatever the awaitable raises.
 
     """
+    __tracebackhide__ = True
     if not hasattr(awaitable, "__await__"):
         raise TypeError(_errors.AWAIT_NOT_AWAITABLE.format(value=awaitable))
     try:
@@ -114,7 +115,13 @@ def await_(awaitable: Awaitable[T]) -> T:
         raise
 
     async def wait() -> T:
+        __tracebackhide__ = True
         return await awaitable
 
     name = getattr(awaitable, "__qualname__", type(awaitable).__qualname__)
-    return loop.run(wait, name=f"await_({name})")
+    try:
+        return loop.run(wait, name=f"await_({name})")
+    except BaseException as error:
+        from ._exceptions import prune_below_caller
+
+        raise prune_below_caller(error)  # noqa: B904 - the same exception

@@ -9,6 +9,7 @@ than the rest of starting a task, a supervisor whose user task ended well is use
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import trio
@@ -30,14 +31,21 @@ class Flag:
             trio.lowlevel.reschedule(self._waiter)
             self._waiter = None
 
-    async def wait(self) -> None:
-        """Wait for :meth:`set`.  A checkpoint that ignores cancellation; returns at once if it is set."""
+    async def wait(self, on_cancel: Callable[[], object] | None = None) -> None:
+        """Wait for :meth:`set`.  A checkpoint that ignores cancellation; returns at once if it is set.
+
+        ``on_cancel`` is called, once, when the waiting task is cancelled.
+        """
         if not self._is_set:
             self._waiter = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(_ignore_cancellation)
+            await trio.lowlevel.wait_task_rescheduled(partial(_stay_asleep, on_cancel))
 
 
-def _ignore_cancellation(_raise_cancel: object) -> trio.lowlevel.Abort:
+def _stay_asleep(
+    on_cancel: Callable[[], object] | None, _raise_cancel: object
+) -> trio.lowlevel.Abort:
+    if on_cancel is not None:
+        on_cancel()
     return trio.lowlevel.Abort.FAILED
 
 

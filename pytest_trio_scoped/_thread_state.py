@@ -1,15 +1,16 @@
-"""The five thread-wide things by which a thread is "inside Trio", as one value that can be swapped.
+"""The five thread-wide things by which a thread is "inside Trio".
 
 While the loop stands still in the middle of a task step and pytest's code runs, the thread still says
 "inside Trio".  Code that is not ours to wrap must not see that: it may start a loop of its own, ask
 sniffio where it is, or wait for Ctrl-C.  So the five things are put aside together and put back
-together:
+together, four of them as one value that can be swapped:
 
 - Trio's run context, or a nested ``trio.run`` is refused;
 - sniffio's name, or libraries believe they are under Trio;
 - the async-generator hooks, or generators of others are claimed by Trio;
-- the SIGINT handler, or Ctrl-C in a sync test is taken for one in a protected task;
-- the signal wakeup file descriptor, or a nested run warns that somebody has taken it.
+- the signal wakeup file descriptor, or a nested run warns that somebody has taken it;
+- the SIGINT handler, or Ctrl-C in a sync test is taken for one in a protected task.  Only Python's own
+  handler gives way to ours and comes back; one that the user has set counts inside and outside.
 
 The last two belong to the main thread; in another thread they are left alone.
 
@@ -24,27 +25,28 @@ import signal
 import sys
 import threading
 
-# signal.signal() turns handlers into enum members, which takes ten times as long as setting one; the
-# function of CPython's C module that it wraps takes and returns the same handlers.
+# signal.signal() turns handlers into enum members, which takes ten times as long as setting one.  The
+# functions of CPython's C module below it take and return the bare handlers, and no enum members.
+from _signal import getsignal as _get_handler  # type: ignore[import-not-found]
 from _signal import signal as _set_handler
-from collections.abc import Callable, Iterator
-from typing import Any, cast
+from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import Any
 
 from ._trio_names import run_context, sniffio_local
 
-_AsyncGenHook = Callable[[Any], object] | None
+_AsyncGenHook = Callable[[AsyncGenerator[Any, Any]], None] | None
 SignalHandler = Callable[[int, Any], object] | int | None
+
 
 @dataclasses.dataclass(slots=True)
 class ThreadState:
-    """What one side of the border, inside or outside, has in the thread."""
+    """What one side of the border, inside or outside, has in the thread, but for the SIGINT handler."""
 
     run_context: dict[str, object]
     sniffio_name: str | None
     asyncgen_hooks: tuple[_AsyncGenHook, _AsyncGenHook]
-    #: ``None`` where the handler is not ours to touch: off the main thread, or set from C.
-    sigint: SignalHandler
-    wakeup_fd: int
+    #: ``None`` off the main thread.
+    wakeup_fd: int | None
 
     def swap(self) -> ThreadState:
         """Put this state in place and return the one that was there."""
@@ -55,23 +57,27 @@ class ThreadState:
         previous_name, sniffio_local.name = sniffio_local.name, self.sniffio_name
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(*self.asyncgen_hooks)
-        if self.sigint is None:
-            return ThreadState(previous_context, previous_name, hooks, None, -1)
-        wakeup_fd = signal.set_wakeup_fd(self.wakeup_fd, warn_on_full_buffer=False)
-        sigint = _set_handler(signal.SIGINT, self.sigint)
-        return ThreadState(previous_context, previous_name, hooks, sigint, wakeup_fd)
+        wakeup_fd = None
+        if self.wakeup_fd is not None:
+            wakeup_fd = signal.set_wakeup_fd(self.wakeup_fd, warn_on_full_buffer=False)
+        return ThreadState(previous_context, previous_name, hooks, wakeup_fd)
 
 
-def without_trio(sigint: SignalHandler) -> ThreadState:
-    """Return the state of a thread that knows of no loop, with ``sigint`` as its Ctrl-C handler."""
-    return ThreadState({}, None, (None, None), sigint, -1)
+def without_trio() -> ThreadState:
+    """Return the state of a thread that knows of no loop."""
+    return ThreadState({}, None, (None, None), -1 if _is_main_thread() else None)
 
 
-def current_sigint_handler() -> SignalHandler:
-    """Return the handler of Ctrl-C, or ``None`` where it is not ours to touch."""
-    if threading.current_thread() is not threading.main_thread():
-        return None
-    return cast("SignalHandler", signal.getsignal(signal.SIGINT))
+def replace_sigint_handler(old: SignalHandler, new: SignalHandler) -> SignalHandler:
+    """Let ``new`` handle Ctrl-C if ``old`` does; return who did.  Any other handler is the user's."""
+    handler: SignalHandler = _get_handler(signal.SIGINT)
+    if handler is old and _is_main_thread():
+        _set_handler(signal.SIGINT, new)
+    return handler
+
+
+def _is_main_thread() -> bool:
+    return threading.get_ident() == threading.main_thread().ident
 
 
 @contextlib.contextmanager
@@ -80,9 +86,11 @@ def outside_of_any_run() -> Iterator[None]:
     if not run_context.__dict__:
         yield
         return
-    handler = current_sigint_handler()
-    previous = without_trio(handler and signal.default_int_handler).swap()
+    previous = without_trio().swap()
+    handler = _get_handler(signal.SIGINT)
+    replace_sigint_handler(handler, signal.default_int_handler)
     try:
         yield
     finally:
+        replace_sigint_handler(signal.default_int_handler, handler)
         previous.swap()

@@ -1,11 +1,11 @@
-"""Private names of Trio and its neighbours, each with why it is needed and what would replace it.
+"""Private names of Trio, each with why it is needed and what would replace it.
 
-Nothing else in this package touches a name with an underscore of Trio, greenlet, outcome or sniffio.
+Nothing else in this package touches a name with an underscore of Trio, greenlet or outcome.
 """
 
 from __future__ import annotations
 
-import sniffio
+from trio._core._run import sniffio_library  # type: ignore[attr-defined]
 from trio._core._run_context import GLOBAL_RUN_CONTEXT
 
 __all__ = ["run_context", "sniffio_local"]
@@ -16,7 +16,7 @@ __all__ = ["run_context", "sniffio_local"]
 #: host that pauses between ticks is the way out.
 run_context = GLOBAL_RUN_CONTEXT
 
-#: Where Trio says "trio" to ``sniffio.current_async_library``.  Public in sniffio and meant for
-#: libraries, but not documented as lasting; without it libraries called from a sync test believe that
-#: they are under Trio.
-sniffio_local = sniffio.thread_local
+#: Where Trio says "trio" to ``sniffio.current_async_library`` (``sniffio.thread_local``); without this,
+#: libraries called from a sync test believe that they are under Trio.  Taken from Trio, as sniffio is
+#: Trio's dependency and not ours; when Trio drops sniffio, this goes and nothing replaces it.
+sniffio_local = sniffio_library

@@ -9,13 +9,12 @@ import inspect
 from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import trio
 
 from . import _errors
-from ._builtin_fixtures import NURSERY
 from ._contexts import Changes, own_context
 from ._exceptions import prune
 from ._lifetime import Lifetime, NoYield, SecondYield
@@ -26,6 +25,15 @@ from ._session import TrioSession
 
 Function = Callable[..., Any]
 Arguments = dict[str, Any]
+
+
+class _Nursery:
+    def __repr__(self) -> str:
+        return "<the nursery of whoever asks for it as an argument>"
+
+
+#: What pytest hands to whoever asks for ``nursery``; a nursery of their own takes its place.
+NURSERY: Final = _Nursery()
 
 
 # -------------------------------------------------------------------- tests
@@ -41,8 +49,7 @@ def call_twin(session: TrioSession, item: pytest.Function, function: Function) -
         __tracebackhide__ = True
         context = copy_context()
         _prepare_requests(session, arguments, context)
-        run = partial(_call, function, arguments)
-        return _run(session, run, name=item.nodeid, context=context)
+        return _run(session, function, arguments, name=item.nodeid, context=context)
 
     return twin
 
@@ -67,10 +74,12 @@ def _take_nurseries(arguments: Arguments) -> list[str]:
     return names
 
 
-def _run(session: TrioSession, async_fn: Function, *, name: str, context: Context) -> Any:
+def _run(
+    session: TrioSession, function: Function, arguments: Arguments, *, name: str, context: Context
+) -> Any:
     __tracebackhide__ = True
     try:
-        return session.loop.run(async_fn, name=name, context=context)
+        return session.loop.run(_call, function, arguments, name=name, context=context)
     except BaseException as error:
         raised = act_as_in_sync_code(prune(error))
     raise raised
@@ -117,7 +126,7 @@ def _set_up_in_stay(
     before = copy_context()
     context = before.copy()
     _prepare_requests(session, arguments, context)
-    value = _run(session, partial(_call, function, arguments), name=name, context=context)
+    value = _run(session, function, arguments, name=name, context=context)
     changes = Changes(before, context)
     if changes:
         changes.apply(requester, session.loop.host_context)
@@ -138,7 +147,8 @@ def _set_up_in_own_task(
     def make_body(nursery: trio.Nursery | None) -> AsyncGenerator[Any, None]:
         arguments.update(dict.fromkeys(owned, nursery))
         if inspect.isasyncgenfunction(function):
-            return function(**arguments)
+            body: AsyncGenerator[Any, None] = function(**arguments)
+            return body
         if inspect.isgeneratorfunction(function):
             return _generator_body(function, arguments)
         return _plain_body(function, arguments)
@@ -166,6 +176,7 @@ def _close(lifetime: Lifetime, function: Function) -> None:
         source, location = fixture_source(function)
         message = _errors.TOO_MANY_YIELDS.format(source=source, location=location)
         raised: BaseException = pytest.fail.Exception(message, pytrace=False)
+        __tracebackhide__ = False  # where all is hidden pytest says so, below the message
     except BaseException as error:
         raised = act_as_in_sync_code(prune(error))
     else:
@@ -221,30 +232,32 @@ def outside_twin(
 # -------------------------------------------------------------------- requests
 
 
-def prepare_request(
-    session: TrioSession, request: pytest.FixtureRequest, context: Context | None
+def _prepare_request(
+    session: TrioSession, request: pytest.FixtureRequest, context: Context
 ) -> None:
-    """Make ``request`` fit for whoever gets it as an argument.
+    """Make ``request`` fit for code that runs inside.
 
-    With ``context``, that of code that runs inside, finalizers that are added through it run inside
-    and in that context.  A nursery that is asked for by ``getfixturevalue`` is the asker's own.
+    Finalizers that are added through it run inside and in ``context``, that of the code.  A nursery
+    that is asked for by ``getfixturevalue`` is the asker's own.
     """
     add = request.addfinalizer
     get = request.getfixturevalue
 
     def add_inside(finalizer: Function) -> None:
         name = f"finalizer of {request.fixturename or request.node.nodeid!r}"
-        run = partial(_call, finalizer, {})
-        add(partial(_run, session, run, name=name, context=context))
+        add(partial(_run, session, finalizer, {}, name=name, context=context))
 
-    def get_own(name: str) -> Any:
+    def get_own(argname: str) -> Any:
         __tracebackhide__ = True
-        value = get(name)
-        return _open_nursery(session, add) if value is NURSERY else value
+        return own_value(session, get(argname), add)
 
-    if context is not None:
-        request.addfinalizer = add_inside  # type: ignore[method-assign]
+    request.addfinalizer = add_inside  # type: ignore[method-assign]
     request.getfixturevalue = get_own  # type: ignore[method-assign]
+
+
+def own_value(session: TrioSession, value: Any, add_finalizer: Function) -> Any:
+    """Return ``value``, or a nursery of the caller's own if that is what it stands for."""
+    return _open_nursery(session, add_finalizer) if value is NURSERY else value
 
 
 def _open_nursery(session: TrioSession, add_finalizer: Function) -> trio.Nursery:
@@ -260,4 +273,4 @@ def _open_nursery(session: TrioSession, add_finalizer: Function) -> trio.Nursery
 def _prepare_requests(session: TrioSession, arguments: Arguments, context: Context) -> None:
     for value in arguments.values():
         if isinstance(value, pytest.FixtureRequest):
-            prepare_request(session, value, context)
+            _prepare_request(session, value, context)

@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
         RunHooks(session),
     ):
         manager.register(hooks)
-    if config.getoption("trace"):
+    if config.getoption("trace", False):  # not there with "-p no:debugging"
         manager.register(TraceHooks(calls))
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.

@@ -76,7 +76,13 @@ class Recorder:
 _RECORDER_MODULE = """
 import json, pytest
 phases = {}
+is_worker = False
+def pytest_configure(config):
+    global is_worker
+    is_worker = hasattr(config, "workerinput")
 def pytest_runtest_logreport(report):
+    if is_worker:  # of xdist: the controller gets its reports
+        return
     outcome = report.outcome
     if hasattr(report, "wasxfail"):
         outcome = {"skipped": "xfailed", "passed": "xpassed"}.get(outcome, outcome)
@@ -121,7 +127,8 @@ class Suite:
         self.write("pytest.ini", "[pytest]\n" + mode + "\n".join(lines) + "\n")
 
     def _arguments(self, arguments: tuple[str, ...]) -> list[str]:
-        plugin = [] if "no:trio_scoped" in arguments else ["-p", "pytest_trio_scoped.plugin"]
+        # By its entry point: by its module, pytest 8.4 warns that it was imported before.
+        plugin = [] if "no:trio_scoped" in arguments else ["-p", "trio_scoped"]
         return ["-p", "no:cacheprovider", "-W", "error", *plugin, *arguments]
 
     def run(self, *arguments: str) -> Result:
@@ -129,9 +136,7 @@ class Suite:
         recorder = Recorder()
         if not (self.path / "pytest.ini").exists():
             self.ini()
-        result = self.pytester.runpytest_inprocess(
-            *self._arguments(arguments), plugins=[recorder]
-        )
+        result = self.pytester.runpytest_inprocess(*self._arguments(arguments), plugins=[recorder])
         phases = {name: " ".join(words) for name, words in recorder.phases.items()}
         output = "\n".join(result.outlines + result.errlines)
         return Result(int(result.ret), phases, self.read_trace(), output)

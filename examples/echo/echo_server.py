@@ -12,7 +12,9 @@ async def echo(stream: trio.SocketStream) -> None:
         await stream.send_all(chunk)
 
 
-async def serve(*, task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED) -> None:
+async def serve(
+    *, task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED
+) -> None:
     """Serve on a free port of the loopback interface; report the address when ready."""
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(partial(trio.serve_tcp, echo, 0, host="127.0.0.1"))

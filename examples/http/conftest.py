@@ -24,7 +24,9 @@ async def base_url(guestbook: Guestbook) -> AsyncIterator[str]:
     config.bind = ["127.0.0.1:0"]
     config.errorlog = logging.getLogger("hypercorn.error")
     shutdown = trio.Event()
-    serve = partial(hypercorn.trio.serve, guestbook, config, shutdown_trigger=shutdown.wait, mode="asgi")
+    serve = partial(
+        hypercorn.trio.serve, guestbook, config, shutdown_trigger=shutdown.wait, mode="asgi"
+    )
     async with trio.open_nursery() as nursery:
         addresses = await nursery.start(serve)
         yield addresses[0]

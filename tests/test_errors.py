@@ -1,0 +1,103 @@
+"""Every text that a user can see, whole."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+import pytest
+
+from pytest_trio_scoped import _errors
+
+#: ``{constant: (what is filled in, what the user reads)}``
+TEXTS: dict[str, tuple[dict[str, Any], str]] = {
+    "PYTEST_TRIO_IS_ACTIVE": (
+        {},
+        (
+            "pytest-trio and pytest-trio-scoped are both active, and both run Trio tests.\n"
+            "Uninstall pytest-trio, or switch it off with '-p no:trio'."
+        ),
+    ),
+    "AWAIT_WITHOUT_RUN": (
+        {},
+        (
+            "await_() was called while no test run is in progress in this thread.\n"
+            "It works in tests, fixtures, finalizers and hooks between the start and the end of the run, in "
+            "the thread that runs pytest; in a worker thread use trio.from_thread.run()."
+        ),
+    ),
+    "AWAIT_IN_TASK": (
+        {},
+        (
+            "await_() was called in a Trio task that runs on the loop itself, so the loop can't be waited "
+            "for here.\n"
+            "Make the caller async and use 'await'."
+        ),
+    ),
+    "AWAIT_NOT_AWAITABLE": (
+        {"value": 42},
+        "await_() takes an awaitable, such as the call of an async function, not 42.",
+    ),
+    "LOOP_IS_LOST": (
+        {"reason": ValueError("boom")},
+        (
+            "The Trio loop of this session has ended: boom.\n"
+            "The fixtures that lived on it are gone; what asks for the loop next gets a fresh one."
+        ),
+    ),
+    "MARKED_BUT_SYNC": (
+        {"nodeid": "test_it.py::test_a"},
+        (
+            "test_it.py::test_a is marked 'trio' but is not async, so it would never run on the loop.\n"
+            "Make it 'async def', or remove the mark: a sync test may use async fixtures without it."
+        ),
+    ),
+    "LEAKED_NURSERY": (
+        {"name": "test_it.py::test_a"},
+        (
+            "test_it.py::test_a opened a nursery and ended without leaving it, so nobody waits for the "
+            "nursery's tasks.\n"
+            "They were cancelled. Leave the nursery with 'async with' or an AsyncExitStack."
+        ),
+    ),
+    "TOO_MANY_YIELDS": (
+        {"source": "    def f(): ...", "location": "test_it.py:3"},
+        "fixture function has more than one 'yield':\n\n    def f(): ...\ntest_it.py:3",
+    ),
+    "NO_YIELD": ({"name": "numbers"}, "numbers did not yield a value"),
+    "MARKED_UNITTEST": (
+        {"nodeid": "test_it.py::TestA::test_a"},
+        (
+            "test_it.py::TestA::test_a is marked 'trio' but is a method of a unittest.TestCase, which "
+            "unittest runs by itself.\n"
+            "Make it a method of a plain class, or remove the mark."
+        ),
+    ),
+}
+SENTENCES = {name: text for name, text in vars(_errors).items() if name.isupper()}
+every_sentence = pytest.mark.parametrize("name", sorted(SENTENCES))
+
+
+def test_every_sentence_is_in_the_table() -> None:
+    assert sorted(TEXTS) == sorted(SENTENCES)
+
+
+@every_sentence
+def test_reads_as_in_the_table(name: str) -> None:
+    values, text = TEXTS[name]
+    assert SENTENCES[name].format(**values) == text
+
+
+@every_sentence
+def test_is_filled_in_with_what_it_asks_for_and_no_more(name: str) -> None:
+    asked = {field for _, field, _, _ in string.Formatter().parse(SENTENCES[name]) if field}
+    assert asked == set(TEXTS[name][0])
+
+
+@every_sentence
+def test_has_three_lines_at_most_and_no_jokes(name: str) -> None:
+    values, text = TEXTS[name]
+    without_source = text.replace(values["source"], "") if "source" in values else text
+    assert len([line for line in without_source.splitlines() if line.strip()]) <= 3
+    assert "!" not in text
+    assert text == text.strip()

@@ -1,0 +1,106 @@
+"""Who may import whom: a new module has to be given a row here, which is its design review."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from subprocesses import lines_of
+
+import pytest_trio_scoped
+
+#: A module imports only from rows above its own.
+ROWS: tuple[tuple[str, ...], ...] = (
+    ("_errors", "_trio_names", "_contexts", "_exceptions", "_supervisor"),
+    ("_thread_state", "_nursery"),
+    ("_loop",),
+    ("_lifetime",),
+    ("_settings", "_pytest_names", "_outcomes"),
+    ("_session",),
+    ("_ownership",),
+    ("_twins",),
+    ("_requests",),
+    ("_calls", "_fixtures", "_collection", "_run"),
+    ("_builtin_fixtures",),
+    ("plugin", "__init__", "enable_trio_mode"),
+)
+ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}
+#: The rows down to this one could be a library of their own.
+LAST_WITHOUT_PYTEST = ROW["_lifetime"]
+#: Whose import belongs to one module.
+OWNERS = {"_pytest": "_pytest_names", "sniffio": "_trio_names", "trio._": "_trio_names"}
+#: The modules whose task it is to touch private names of others.
+TOUCH_PRIVATE_NAMES = {"_pytest_names", "_trio_names"}
+#: Imported at the first async need, and not before.
+LAZY = {"trio", "greenlet", "outcome", "sniffio"}
+
+FOLDER = Path(pytest_trio_scoped.__file__).parent
+TREES = {path.stem: ast.parse(path.read_text()) for path in FOLDER.rglob("*.py")}
+every_module = pytest.mark.parametrize("module", sorted(TREES))
+
+
+def imports(module: str) -> Iterator[str]:
+    """Yield what ``module`` imports, at its top or in a function; own modules as ``.name``."""
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = "." * node.level + (node.module or "")
+            yield from ([start] if node.module else (f".{alias.name}" for alias in node.names))
+            yield from (f"{start}.{alias.name}" for alias in node.names if not node.level)
+
+
+def test_every_module_has_a_row() -> None:
+    assert sorted(TREES) == sorted(ROW)
+    assert sum(len(row) for row in ROWS) == len(ROW)
+
+
+@every_module
+def test_imports_only_from_rows_above(module: str) -> None:
+    own = {name.removeprefix(".") for name in imports(module) if name.startswith(".")}
+    assert own <= set(ROW)
+    assert {name for name in own if ROW[name] >= ROW[module]} == set()
+    assert not [name for name in imports(module) if name.startswith("pytest_trio_scoped")]
+
+
+@every_module
+def test_upper_rows_know_nothing_of_pytest(module: str) -> None:
+    of_pytest = {
+        name for name in imports(module) if name.startswith(("pytest", "_pytest", "pluggy"))
+    }
+    assert not of_pytest or ROW[module] > LAST_WITHOUT_PYTEST
+
+
+@every_module
+def test_imports_private_modules_of_others_in_one_place(module: str) -> None:
+    for start, owner in OWNERS.items():
+        assert module == owner or not [name for name in imports(module) if name.startswith(start)]
+
+
+@every_module
+def test_touches_no_private_attributes_of_others(module: str) -> None:
+    if module in TOUCH_PRIVATE_NAMES:
+        return
+    private = [
+        f"{ast.unparse(node)} in line {node.lineno}"
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"})
+    ]
+    assert private == []
+
+
+@pytest.mark.parametrize("module", ["plugin", "enable_trio_mode", "__init__"])
+def test_imports_no_trio_when_the_plugin_is_loaded(module: str) -> None:
+    source = f"""
+        import sys
+        import pytest_trio_scoped.{module}
+        print(sorted({LAZY!r} & set(sys.modules)))
+        import pytest_trio_scoped._twins
+        print(sorted({LAZY!r} & set(sys.modules)))
+    """
+    assert lines_of(source, prelude="") == ["[]", str(sorted(LAZY))]

@@ -1,0 +1,56 @@
+"""Options and ini values are parsed once, into something that can't be changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from pytest_trio_scoped._settings import Settings, add_options
+
+
+class RecordingParser:
+    def __init__(self) -> None:
+        self.ini: dict[str, dict[str, Any]] = {}
+
+    def addini(self, name: str, help: str, **options: Any) -> None:  # noqa: A002 (pytest's name)
+        self.ini[name] = {"help": help, **options}
+
+
+class FakeConfig:
+    def __init__(self, **values: Any) -> None:
+        self.values = values
+
+    def getini(self, name: str) -> Any:
+        return self.values[name]
+
+
+def test_every_ini_value_says_what_it_does_and_who_reads_it() -> None:
+    parser = RecordingParser()
+    add_options(parser)  # type: ignore[arg-type]
+    assert parser.ini == {
+        "trio_mode": {
+            "help": "take all async tests and fixtures as Trio's, without a mark (pytest-trio-scoped)",
+            "type": "bool",
+            "default": False,
+        }
+    }
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_reads_the_mode(value: bool) -> None:
+    settings = Settings.of(FakeConfig(trio_mode=value))  # type: ignore[arg-type]
+    assert settings == Settings(is_trio_mode=value)
+
+
+def test_asks_for_every_ini_value_that_it_declares() -> None:
+    parser = RecordingParser()
+    add_options(parser)  # type: ignore[arg-type]
+    assert len(dataclasses.fields(Settings)) == len(parser.ini)
+
+
+def test_can_not_be_changed() -> None:
+    settings = Settings(is_trio_mode=False)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.is_trio_mode = True  # type: ignore[misc]
