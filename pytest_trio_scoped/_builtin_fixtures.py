@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._fixtures import trio_fixture
+from ._placeholder import NURSERY
 
 
 @trio_fixture(scope="session")
@@ -11,6 +12,4 @@ def nursery() -> object:
 
     Its tasks run until the test is over, or the fixture has been torn down; then they are cancelled.
     """
-    from ._twins import NURSERY  # imports Trio, and is imported by now: the fixture is async need
-
     return NURSERY

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from . import _errors
+from ._lending import lend_nursery
 from ._ownership import is_async, is_marked, is_our_test, is_stand_in
 from ._pytest_names import active_fixture, call_test_function, requested_names
-from ._requests import lend_nurseries
 from ._session import TrioSession
 
 
@@ -43,27 +43,33 @@ class CallHooks:
         if is_async(function):
             if not is_our_test(self._session, item):
                 return None
-        elif hasattr(function, _TWIN_ATTRIBUTE) or not self._is_inside(item, function):
+            from ._twins import call_twin
+
+            return call_twin(self._session, item, function)
+        if hasattr(function, TWIN_ATTRIBUTE):
             return None
-        from ._twins import call_twin
+        return self._twin_of_sync(item, function)
 
-        return call_twin(self._session, item, function)
-
-    def _is_inside(self, item: pytest.Function, function: Callable[..., Any]) -> bool:
-        """Say whether a sync test asks by name for a fixture whose users run inside."""
+    def _twin_of_sync(
+        self, item: pytest.Function, function: Callable[..., Any]
+    ) -> Callable[..., Any] | None:
         if is_marked(item, function) and not _is_hypothesis_test(function):
             pytest.fail(_errors.MARKED_BUT_SYNC.format(nodeid=item.nodeid), pytrace=False)
         names = requested_names(item)
         if "request" in names:
             request = item.funcargs["request"]
             assert isinstance(request, pytest.FixtureRequest)
-            lend_nurseries(self._session, request)
-        inside = self._session.inside_fixtures
-        if not inside:
-            return False
+            lend_nursery(self._session, request)
+        if not self._session.has_loop:
+            return None
+        from ._twins import call_twin, outside_call_twin
+
         used = [name for mark in item.iter_markers("usefixtures") for name in mark.args]
+        inside = self._session.inside_fixtures
+        # Asked for by name: with an autouse fixture alone a test stays outside.
         asks = any(active_fixture(item, name) in inside for name in (*names, *used))
-        return asks and not is_stand_in(function)
+        is_inside = asks and not is_stand_in(function)
+        return (call_twin if is_inside else outside_call_twin)(self._session, item, function)
 
 
 def _is_hypothesis_test(function: Callable[..., Any]) -> bool:
@@ -71,24 +77,4 @@ def _is_hypothesis_test(function: Callable[..., Any]) -> bool:
 
 
 #: Set on the twin of an async test, and copied by ``--trace`` to the function that it wraps around it.
-_TWIN_ATTRIBUTE = "_pytest_trio_scoped_twin"
-
-
-class TraceHooks:
-    """With ``--trace``: step into the async test, and not into the creation of its coroutine."""
-
-    def __init__(self, calls: CallHooks) -> None:
-        self._calls = calls
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-        """Put the twin in place before pytest wraps the debugger around the test function."""
-        function = pyfuncitem.obj
-        twin = self._calls.twin(pyfuncitem) if is_async(function) else None
-        if twin is not None:
-            setattr(twin, _TWIN_ATTRIBUTE, True)
-            pyfuncitem.obj = twin
-        try:
-            return (yield)
-        finally:
-            pyfuncitem.obj = function
+TWIN_ATTRIBUTE = "_pytest_trio_scoped_twin"

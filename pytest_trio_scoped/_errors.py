@@ -25,10 +25,26 @@ AWAIT_NOT_AWAITABLE = (
     "await_() takes an awaitable, such as the call of an async function, not {value!r}."
 )
 
-LOOP_IS_LOST = (
-    "The Trio loop of this session has ended: {reason}.\n"
-    "The fixtures that lived on it are gone; what asks for the loop next gets a fresh one."
+LOOP_IS_LOST = "The Trio loop of this session has ended ({reason}) although it is still needed."
+
+LOOP_LOST_NOTE = (
+    "This ended the Trio loop of the session. What asks for the loop next gets a fresh one."
 )
+
+RAISED_AT = "It was raised here:\n{traceback}"
+
+FIXTURES_LOST_NOTE = "Fixtures that lived on the loop are lost and will be set up anew: {names}."
+
+CRASHED_NOTE = "Raised in the background of the fixture {name}, which has crashed."
+
+CANCELLED_SILENTLY = (
+    "The fixture {name} cancelled the test, but raised no error.\n"
+    "Its own cancel scope, or that of a nursery around its 'yield', was cancelled."
+)
+
+FAILED_AND_CRASHED = "a fixture crashed, and something else failed with it"
+
+LOST_AND_FAILED = "the Trio loop of the session ended, and fixtures failed to clean up"
 
 MARKED_BUT_SYNC = (
     "{nodeid} is marked 'trio' but is not async, so it would never run on the loop.\n"
@@ -38,6 +54,16 @@ MARKED_BUT_SYNC = (
 LEAKED_NURSERY = (
     "{name} opened a nursery and ended without leaving it, so nobody waits for the nursery's tasks.\n"
     "They were cancelled. Leave the nursery with 'async with' or an AsyncExitStack."
+)
+
+LEAKED_CANCEL_SCOPE = (
+    "{name} entered a cancel scope and ended without leaving it.\n"
+    "Leave the scope with 'with' or an ExitStack."
+)
+
+LEAKED_TASKS = (
+    "{nodeid} has left system tasks running: {names}.\n"
+    "Start them in a nursery, or let them end with the test."
 )
 
 TOO_MANY_YIELDS = "fixture function has more than one 'yield':\n\n{source}\n{location}"

@@ -25,6 +25,20 @@ def single(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return group.exceptions[0] if len(group.exceptions) == 1 else group
 
 
+def innermost(error: BaseException) -> BaseException:
+    """Return the one exception in ``error`` if it is a group, of groups, of one; else ``error``."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def innermost_cause(error: BaseException) -> BaseException:
+    """Return what ``error`` and its causes came from, without groups of one."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return innermost(error)
+
+
 def _folder(path: str | None) -> str:
     assert path is not None
     return str(Path(path).parent) + os.sep
@@ -41,6 +55,13 @@ def prune(error: BaseException) -> BaseException:
     Its causes, contexts and, for a group, its members as well.  A traceback without any frame of the
     user's is left alone.  Returns ``error``.
     """
+    for each in everything_in(error):
+        each.__traceback__ = _without_foreign_frames(each.__traceback__)
+    return error
+
+
+def everything_in(error: BaseException) -> Iterator[BaseException]:
+    """Yield ``error``, its causes, its contexts, and the members of groups, each once."""
     seen: set[int] = set()
     pending: list[BaseException | None] = [error]
     while pending:
@@ -48,15 +69,17 @@ def prune(error: BaseException) -> BaseException:
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
-        current.__traceback__ = _without_foreign_frames(current.__traceback__)
         pending += [current.__cause__, current.__context__]
         if isinstance(current, BaseExceptionGroup):
             pending += current.exceptions
-    return error
+        yield current
 
 
-def prune_below_caller(error: BaseException) -> BaseException:
-    """Do the same where the caller is the user's: then there is always a frame of theirs."""
+def drop_foreign_frames(error: BaseException) -> BaseException:
+    """Do the same, also where no frame is left.
+
+    For where the caller is the user's, so there is a frame of theirs; and for what must not be kept.
+    """
     prune(error)
     if all(_is_foreign(entry) for entry in _entries(error.__traceback__)):
         error.__traceback__ = None

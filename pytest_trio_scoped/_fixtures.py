@@ -13,14 +13,15 @@ from typing import Any, overload
 
 import pytest
 
+from ._lending import lend_nursery
 from ._ownership import OUR_ATTRIBUTE, is_async, is_our_fixture, is_stand_in
 from ._pytest_names import (
     active_fixture,
     bound_fixture_function,
+    finish_failed_set_up,
     item_of,
     replace_fixture_function,
 )
-from ._requests import lend_nurseries
 from ._session import TrioSession
 
 
@@ -43,17 +44,29 @@ class FixtureHooks:
         if is_async(function) or hasattr(function, OUR_ATTRIBUTE):
             if not is_our_fixture(session, fixturedef, request):
                 return
-        elif not (session.inside_fixtures and self._depends_on_inside(fixturedef, request)):
+            self._replace_once(fixturedef, request, self._twin(fixturedef, request))
+        elif session.inside_fixtures and self._depends_on_inside(fixturedef, request):
+            self._replace_once(fixturedef, request, self._twin(fixturedef, request))
+        else:
             if "request" in fixturedef.argnames:
-                lend_nurseries(session, request)
-            if session.is_inside:
-                self._set_up_outside(fixturedef, request)
-            return
-        from ._twins import fixture_twin
+                lend_nursery(session, request)
+            if session.has_loop:
+                self._replace_once(fixturedef, request, self._outside_twin(fixturedef, request))
+
+    def _twin(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Callable[..., Any]:
+        from ._twins import FixtureTwin
 
         bound = bound_fixture_function(fixturedef, request)
-        twin = fixture_twin(session, fixturedef, request, bound)
-        self._replace_once(fixturedef, request, twin)
+        return FixtureTwin(self._session, fixturedef, request, bound)
+
+    def _outside_twin(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Callable[..., Any]:
+        from ._twins import outside_twin
+
+        return outside_twin(self._session, request, bound_fixture_function(fixturedef, request))
 
     def _depends_on_inside(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
@@ -62,15 +75,6 @@ class FixtureHooks:
         inside = self._session.inside_fixtures
         asks = any(active_fixture(item, name) in inside for name in fixturedef.argnames)
         return asks and not is_stand_in(fixturedef.func)
-
-    def _set_up_outside(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> None:
-        """A plain sync fixture asked for from async code: it may start a loop of its own."""
-        from ._twins import outside_twin
-
-        bound = bound_fixture_function(fixturedef, request)
-        self._replace_once(fixturedef, request, outside_twin(self._session, request, bound))
 
     def _replace_once(
         self,
@@ -110,9 +114,8 @@ class FixtureHooks:
             import trio
 
             cleanup = trio.CancelScope(shield=True)
-        fixturedef.cached_result = (None, fixturedef.cache_key(request), (error, None))  # type: ignore[arg-type]
         with cleanup:
-            fixturedef.finish(request)  # type: ignore[arg-type]
+            finish_failed_set_up(fixturedef, request, error)
 
 
 @overload

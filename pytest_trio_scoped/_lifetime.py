@@ -25,9 +25,11 @@ from trio.lowlevel import enable_ki_protection
 
 from ._contexts import Changes
 from ._exceptions import join
-from ._loop import END, Loop, end_task, unprotected
+from ._loop import END, Loop, unprotected
 from ._nursery import own_nursery
+from ._states import Event, State, next_state
 from ._supervisor import Flag, Supervisor
+from ._user_task import UserTask
 
 #: The body of a fixture: an async generator that yields its value once.
 Body = AsyncGenerator[Any, None]
@@ -37,7 +39,8 @@ class Lifetime:
     """One fixture instance with a task of its own.
 
     ``make_body`` is called in the fixture's own context and task, and takes the nursery that the
-    fixture owns, or ``None`` if ``has_nursery`` is false.
+    fixture owns, or ``None`` if ``has_nursery`` is false.  ``on_crash`` is called on the loop when the
+    live fixture is cancelled from within.
     """
 
     def __init__(
@@ -47,22 +50,28 @@ class Lifetime:
         make_body: Callable[[trio.Nursery | None], Body],
         *,
         has_nursery: bool,
+        on_crash: Callable[[Lifetime], None] | None = None,
     ) -> None:
         self.name = name
-        self._loop = loop
+        self.state = State.NEW
+        self.loop = loop
         self._make_body = make_body
         self._has_nursery = has_nursery
+        self._on_crash = on_crash
+        self._body: greenlet.greenlet | None = None
         self._before = copy_context()
         #: The fixture's own, in which its set-up and its tear-down run.
         self.context = self._before.copy()
         self._changes: Changes | None = None
         self._supervisor: Supervisor | None = None
+        self._task: UserTask | None = None
         self._is_cancelled = False
         self._opened = trio.Event()
         self._closing = trio.Event()
         self._ended = Flag()
         self._value: Any = None
-        self._error: BaseException | None = None
+        #: What the fixture raised, in its set-up or its tear-down.
+        self.error: BaseException | None = None
 
     # ---------------------------------------------------------------- host
 
@@ -72,35 +81,65 @@ class Lifetime:
         Raises what the set-up raises.  The fixture has ended then.
         """
         __tracebackhide__ = True
+        self._take(Event.OPEN)
         try:
-            self._loop.wait_for(self, self._open)
+            self.loop.wait_for(self, self._open)
         except BaseException as error:
-            if self._is_live:  # Ctrl-C came, but the set-up paid no heed
+            if self.state in (
+                State.LIVE,
+                State.CRASHED,
+            ):  # Ctrl-C came, but the set-up paid no heed
                 try:
                     self.close()
                 except BaseException as error_in_tear_down:
                     raise error from error_in_tear_down
             raise
-        if not self._is_live:
-            assert self._error is not None
-            raise self._error
+        if self.state is State.CLOSED:
+            assert self.error is not None
+            raise self.error
         self._changes = Changes(self._before, self.context)
         self._changes.apply(*contexts)
         return self._value
 
     def close(self) -> None:
-        """Tear the fixture down.
+        """Tear the fixture down, unless that has been done.
 
         Raises what the tear-down, or the fixture's background tasks before it, raised.
         """
         __tracebackhide__ = True
+        if self.state in (State.CLOSED, State.LOST):
+            return
+        self._take(Event.CLOSE)
         try:
-            self._loop.wait_for(self, self._close)
+            self.loop.wait_for(self, self._close)
         finally:
             if self._changes is not None:
                 self._changes.undo()
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
+
+    def lose(self) -> None:
+        """Unwind the body after the loop has ended: what it can clean up without waiting, it does.
+
+        Raises what the body raises of its own.
+        """
+        if self.state in (State.CLOSED, State.LOST):
+            return
+        self._take(Event.LOSE)
+        if self._changes is not None:
+            self._changes.undo()
+        if self._body is not None and not self._body.dead:
+            self._body.parent = greenlet.getcurrent()  # its own, the loop's greenlet, is dead
+            self._body.throw(greenlet.GreenletExit)
+        # What is left must not keep the dead run alive.
+        self._body = self._supervisor = self._task = None
+        if self.error is not None and not isinstance(self.error, greenlet.GreenletExit):
+            raise self.error
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt where the set-up or tear-down waits.  Not a checkpoint."""
+        if self._task is not None:
+            self._task.interrupt()
 
     def cancel(self) -> None:
         """Cancel whatever the fixture waits for in its set-up or tear-down.  Not a checkpoint."""
@@ -109,15 +148,16 @@ class Lifetime:
             self._supervisor.cancel()
 
     def abandon(self) -> None:
-        """Let the fixture be torn down although nobody waits for it.  Not a checkpoint."""
+        """Let the fixture be torn down, at once or when it is set up.  Not a checkpoint."""
+        if self.state in (State.LIVE, State.CRASHED):
+            self._take(Event.CLOSE)
         self._closing.set()
 
-    @property
-    def _is_live(self) -> bool:
-        return self in self._loop.live
+    def _take(self, event: Event) -> None:
+        self.state = next_state(self.state, event)
 
     async def _open(self) -> None:
-        supervisor = self._supervisor = await self._loop.supervisor()
+        supervisor = self._supervisor = await self.loop.supervisor()
         supervisor.start_soon(self._drive, name=self.name)
         if self._is_cancelled:
             self.cancel()
@@ -127,9 +167,8 @@ class Lifetime:
             self.cancel()
             self.abandon()
             await self._end()
-            self._error = None
             raise
-        if not self._is_live:
+        if self.state is State.CLOSED:
             await self._end()
 
     async def _close(self) -> None:
@@ -139,27 +178,31 @@ class Lifetime:
     async def _end(self) -> None:
         await self._ended.wait()
         assert self._supervisor is not None
-        self._error = await self._loop.release(self._supervisor, self._error)
+        supervisor, self._supervisor = self._supervisor, None
+        self.error = await self.loop.release(supervisor, self.error)
 
     # ---------------------------------------------------------------- task
 
     @enable_ki_protection
     async def _drive(self) -> None:
         task = trio.lowlevel.current_task()
-        body = greenlet.greenlet(self._run)
+        user_task = self._task = UserTask()
+        body = self._body = greenlet.greenlet(self._run)
         body.gr_context = task.context = self.context
         try:
-            await self._loop.serve(body)
-            self._error = join(f"errors in {self.name}", self._error, end_task(task))
+            await self.loop.serve(body)
+            self.error = join(f"errors in {self.name}", self.error, user_task.end())
         finally:
+            self._take(Event.END)
+            self.loop.live.pop(self, None)
             self._opened.set()
             self._ended.set()
 
     @enable_ki_protection
     def _run(self, _message: object) -> Any:
-        result = outcome.capture(self._loop.step, self._live())
+        result = outcome.capture(self.loop.step, self._live())
         if isinstance(result, outcome.Error):
-            self._error = result.error
+            self.error = result.error
         return END
 
     async def _live(self) -> None:
@@ -174,26 +217,32 @@ class Lifetime:
             self._value = await unprotected(body.asend, None)
         except StopAsyncIteration:
             raise NoYield from None
-        self._loop.live[self] = None
+        self.loop.live[self] = None
+        self._take(Event.YIELD)
+        if self._closing.is_set():  # who asked for it has given up meanwhile
+            self._take(Event.CLOSE)
         self._opened.set()
-        cancelled = None
+        reason: BaseException | None = None
         try:
             await self._closing.wait()
         except trio.Cancelled as error:
-            cancelled = error
+            reason = error
+            self._take(Event.CANCELLED)
+            if self.state is State.CRASHED and self._on_crash is not None:
+                self._on_crash(self)
             with trio.CancelScope(shield=True):
                 await self._closing.wait()
-        finally:
-            del self._loop.live[self]
-        await unprotected(_finish, body, cancelled)
+        except greenlet.GreenletExit as error:
+            reason = error
+        await unprotected(_finish, body, reason)
 
 
-async def _finish(body: Body, cancelled: trio.Cancelled | None) -> None:
+async def _finish(body: Body, reason: BaseException | None) -> None:
     try:
-        if cancelled is None:
+        if reason is None:
             await body.asend(None)
         else:
-            await body.athrow(cancelled)
+            await body.athrow(reason)
     except StopAsyncIteration:
         return
     try:

@@ -28,7 +28,12 @@ The thread-wide signs of that are put aside whenever a host is outside (``_threa
 unprotected, which is the user's code, it raises KeyboardInterrupt on the spot; all else here is marked
 as protected.  A KeyboardInterrupt that may not be raised on the spot cancels what the host waits for,
 and is raised when the host gets back outside.  Trio's own handler would interrupt the main task, which
-is never the one that matters here.
+is never the one that matters here.  If a second one comes before that, what is waited for does not obey:
+then it is raised in Trio's run loop, which ends the loop under it.
+
+**The end of the loop.**  Close ends it in order.  It may also end by itself: an exception is raised in
+Trio's run loop (by somebody's signal handler, say), or a system task crashes, upon which Trio cancels
+everything.  Then every wait of a host raises LoopLost, and what lived on the loop is lost.
 
 Pinned by ``tests/test_loop.py`` and ``tests/test_interrupt.py``.
 """
@@ -36,6 +41,7 @@ Pinned by ``tests/test_loop.py`` and ``tests/test_interrupt.py``.
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import threading
 import types
@@ -51,25 +57,31 @@ from trio.lowlevel import currently_ki_protected, disable_ki_protection, enable_
 from . import _errors, _thread_state
 from ._contexts import own_context
 from ._exceptions import join
-from ._supervisor import Flag, Supervisor, leave_leaked_nurseries
+from ._supervisor import Flag, Supervisor
+from ._user_task import UserTask
+from ._wreck import LoopLost, bury, let_go
 
 T = TypeVar("T")
 
 
-class LoopLost(RuntimeError):
-    """The loop has ended although somebody still needs it."""
-
-
 class Cancellable(Protocol):
-    """What the host waits for and Ctrl-C cancels."""
+    """What the host waits for."""
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> None:
+        """Cancel it.  Not a checkpoint."""
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt where it waits.  Not a checkpoint."""
 
 
 class Closable(Protocol):
-    """What lives on the loop and has to be gone before the loop is closed."""
+    """What lives on the loop."""
 
-    def abandon(self) -> None: ...
+    def abandon(self) -> None:
+        """End soon, although nobody waits for it.  Not a checkpoint."""
+
+    def lose(self) -> None:
+        """Unwind after the run has ended under it."""
 
 
 class _Command:
@@ -85,14 +97,23 @@ class _Stay(_Command):
         self.context = context
         self.ended = Flag()
         self.problem: BaseException | None = None
-        self.supervisor: Supervisor
+        self.supervisor: Supervisor | None = None
+        self.task: UserTask | None = None
+        self.is_cancelled = False
 
     def cancel(self) -> None:
-        self.supervisor.cancel()
+        self.is_cancelled = True
+        if self.supervisor is not None:
+            self.supervisor.cancel()
+
+    def interrupt(self) -> None:
+        if self.task is not None:
+            self.task.interrupt()
 
 
 END = _Command()  # the host is done with this driver
 _CLOSE = _Command()  # the main task shall end, and the loop with it
+_KILL = _Command()  # the loop shall end under whatever runs on it
 
 
 class _Throw:
@@ -120,6 +141,7 @@ class Loop:
         self._inside: _thread_state.ThreadState
         self._outside: _thread_state.ThreadState
         self._token: trio.lowlevel.TrioToken | None = None
+        self._root_task: trio.lowlevel.Task | None = None
         self._home: trio.Nursery
         self._free_supervisors: list[Supervisor] = []
         #: What the hosts wait for, the innermost last.
@@ -127,6 +149,8 @@ class Loop:
         #: What has to be abandoned if the loop is closed before it, the oldest first.
         self.live: dict[Closable, None] = {}
         self._is_interrupted = False
+        #: Whether KeyboardInterrupt has been raised in a host.
+        self.was_interrupted = False
         self._handler = self._on_sigint
         self._result: outcome.Outcome[None] | None = None
         #: The context in which pytest itself runs; a test has one of its own.
@@ -138,6 +162,11 @@ class Loop:
     def is_open(self) -> bool:
         """Whether the loop's greenlet has been started and has not ended."""
         return bool(self._greenlet)
+
+    @property
+    def is_wreck(self) -> bool:
+        """Whether the Trio run has ended by itself."""
+        return isinstance(self._result, outcome.Error)
 
     @property
     def is_inside(self) -> bool:
@@ -158,18 +187,24 @@ class Loop:
         self._raise_ctrl_c(None)
 
     @enable_ki_protection
-    def close(self) -> None:
+    def close(self, *, at_once: bool = False) -> None:
         """End the Trio run.
 
-        Raises what came out of it, which is nothing unless Trio itself failed.
+        What is live is abandoned: torn down in a cancelled scope.  With ``at_once`` nothing is waited
+        for, not even that.
+
+        Raises what came out of the run, which is nothing unless Trio itself failed, and
+        KeyboardInterrupt if Ctrl-C came meanwhile.
         """
         if self.is_open:
             self.check_caller()
             self._enter()
             try:
-                self._hop(_CLOSE)
+                self._hop(_KILL if at_once else _CLOSE)
             finally:
                 self._leave()
+        if at_once:
+            return
         error = self._result.error if isinstance(self._result, outcome.Error) else None
         self._raise_ctrl_c(error)
         if error is not None:
@@ -180,6 +215,23 @@ class Loop:
         error = LoopLost(_errors.LOOP_IS_LOST.format(reason=reason or "it was closed"))
         error.__cause__ = reason
         return error
+
+    def lose_live(self) -> None:
+        """Unwind what is live after the run has ended by itself, the newest first."""
+        for closable in reversed(self.live):
+            with contextlib.suppress(Exception):
+                closable.lose()
+
+    def bury(self) -> None:
+        """Clean up what is left of a run that ended by itself, after :meth:`lose_live`."""
+        root, self._root_task = self._root_task, None
+        if root is not None:
+            bury(root)
+
+    def system_tasks(self) -> frozenset[trio.lowlevel.Task]:
+        """Return the tasks that belong to the run itself, the main task among them."""
+        nurseries = self._root_task.child_nurseries if self._root_task else ()
+        return frozenset(task for nursery in nurseries for task in nursery.child_tasks)
 
     # ---------------------------------------------------------------- inside and outside (host)
 
@@ -217,16 +269,36 @@ class Loop:
 
     # ---------------------------------------------------------------- Ctrl-C
 
+    def take_sigint(self) -> None:
+        """Handle Ctrl-C again after somebody inside has taken it and is done with it."""
+        _thread_state.take_sigint(self._handler)
+
     def _on_sigint(self, _signum: int, _frame: object) -> None:
+        is_on_loop = greenlet.getcurrent() is self._greenlet
         if not currently_ki_protected():
+            # In a background task it is the host's affair as well: who uses the task must not fail first.
+            if is_on_loop:
+                self._request_interrupt()
             raise KeyboardInterrupt
+        is_second = self._is_interrupted
+        self._request_interrupt()
+        if is_second and is_on_loop:
+            raise KeyboardInterrupt  # most likely in Trio's run loop, which ends the loop
+
+    def _request_interrupt(self) -> None:
         self._is_interrupted = True
         if self._token is not None:
             with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._cancel_wait)
+                self._token.run_sync_soon(self._interrupt_wait)
 
-    def _cancel_wait(self) -> None:
+    def _interrupt_wait(self) -> None:
         if self._is_interrupted and self._waits:
+            self._waits[-1].interrupt()
+            self._waits[-1].cancel()  # whatever it waits for next
+
+    def cancel_wait(self) -> None:
+        """Cancel what the host waits for.  Called on the loop, where the host does wait."""
+        if self._waits:
             self._waits[-1].cancel()
 
     # ---------------------------------------------------------------- run (host)
@@ -260,15 +332,15 @@ class Loop:
         stay = _Stay(host, name, context)
         self._enter()
         try:
-            self._command(stay)
             self._begin_wait(stay)
+            self._hop(stay)
             if context is not None:
                 host.gr_context = context
             result = outcome.capture(self.step, unprotected(async_fn, *args))
             host.gr_context = previous_context
             self._waits.pop()
-            self._command(END)
-            if stay.supervisor.is_broken:
+            self._hop(END)
+            if isinstance(result, outcome.Error):
                 self._end_if_broken_down()
         finally:
             self._leave()
@@ -308,13 +380,14 @@ class Loop:
             self._waits.pop()
 
     def _end_if_broken_down(self) -> None:
-        """Raise LoopLost if the main task is cancelled, which it is only if Trio is breaking down."""
-        if self._waits:
-            return  # the driver is a stay, and whoever waits for that will come here
-        try:
-            self.step(_checkpoint_if_cancelled())
-        except trio.Cancelled:
-            self._command(_CLOSE)
+        """Let the loop end if the main task is cancelled, which it is only if Trio is breaking down.
+
+        A crash of somebody's system task does that.
+        """
+        if self._waits or not self.is_open:
+            return  # with waits the driver is a stay, and whoever waits for that will come here
+        if trio.current_effective_deadline() == -math.inf:
+            self._hop(_CLOSE)
 
     def _begin_wait(self, wait: Cancellable) -> None:
         self._waits.append(wait)
@@ -322,15 +395,18 @@ class Loop:
             wait.cancel()
 
     def _finish(self, result: outcome.Outcome[T]) -> T:
-        """Unwrap ``result`` outside; Ctrl-C comes first."""
+        """Unwrap ``result`` outside; Ctrl-C comes first, then the end of the loop."""
         __tracebackhide__ = True
         self._raise_ctrl_c(getattr(result, "error", None))
+        if not self.is_open:
+            raise self._lost()
         return result.unwrap()
 
     def _raise_ctrl_c(self, cause: BaseException | None) -> None:
         __tracebackhide__ = True
         if self._is_interrupted:
             self._is_interrupted = False
+            self.was_interrupted = True
             raise KeyboardInterrupt from cause
 
     def check_caller(self) -> None:
@@ -362,26 +438,29 @@ class Loop:
             value: T = stop.value
             return value
 
-    def _command(self, command: _Command) -> None:
-        answer = self._hop(command)
-        if type(answer) is _Throw:
-            raise answer.error
-
     def _hop(self, message: object) -> Any:
-        """Switch to the loop's greenlet with a trap or a command; return the answer."""
-        if self._greenlet.dead:
-            raise self._lost()
+        """Switch to the loop's greenlet with a trap or a command; return the answer.
+
+        When the loop has ended, the answer is to unwind, as it is to a greenlet that is thrown away.
+        """
+        if not self.is_open:
+            return _Throw(greenlet.GreenletExit())
         if not self._is_inside:
             self._enter()  # Ctrl-C kept somebody from coming back inside
         self._caller = greenlet.getcurrent()
-        answer = self._greenlet.switch(message)
-        return _Throw(self._lost()) if answer is _CLOSE else answer
+        try:
+            answer = self._greenlet.switch(message)
+        except greenlet.GreenletExit as error:
+            return _Throw(error)
+        return _Throw(greenlet.GreenletExit()) if answer is _CLOSE else answer
 
     # ---------------------------------------------------------------- the loop's greenlet (task)
 
     @enable_ki_protection
     def _run(self) -> _Command:
         self._result = outcome.capture(trio.run, self._main)
+        if isinstance(self._result, outcome.Error):
+            let_go(self._result.error)
         # Whoever waits is told, which is not always who has made this greenlet.  The body of a lifetime
         # can't be, as its parent is this greenlet; then it is the host that waits for the lifetime.
         with contextlib.suppress(ValueError):
@@ -391,9 +470,11 @@ class Loop:
     @enable_ki_protection
     async def _main(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
+        self._root_task = trio.lowlevel.current_root_task()
         async with trio.open_nursery() as self._home:
             try:
-                await self.serve(self._host)
+                if await self.serve(self._host) is _KILL:
+                    await _kill()
             finally:
                 for closable in reversed(self.live):
                     closable.abandon()
@@ -401,7 +482,7 @@ class Loop:
 
     @enable_ki_protection
     @types.coroutine
-    def serve(self, target: greenlet.greenlet) -> Generator[Any, Any, None]:
+    def serve(self, target: greenlet.greenlet) -> Generator[Any, Any, _Command]:
         """Drive ``target``: yield its traps to Trio, until it says that it is done with this driver."""
         message = None
         while True:
@@ -409,7 +490,7 @@ class Loop:
             target = self._caller
             if isinstance(trap, _Command):
                 if not isinstance(trap, _Stay):
-                    return
+                    return trap
                 yield from self._stay(trap)
                 message = None
                 continue
@@ -422,20 +503,22 @@ class Loop:
 
     @enable_ki_protection
     async def _stay(self, stay: _Stay) -> None:
-        stay.supervisor = await self.supervisor()
-        stay.supervisor.start_soon(self._drive_stay, stay, name=stay.name)
+        supervisor = stay.supervisor = await self.supervisor()
+        supervisor.start_soon(self._drive_stay, stay, name=stay.name)
+        if stay.is_cancelled:
+            supervisor.cancel()
         # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
         await stay.ended.wait(stay.cancel)
-        stay.problem = await self.release(stay.supervisor, stay.problem)
+        stay.problem = await self.release(supervisor, stay.problem)
 
     @enable_ki_protection
     async def _drive_stay(self, stay: _Stay) -> None:
-        task = trio.lowlevel.current_task()
+        task = stay.task = UserTask()
         if stay.context is not None:
-            task.context = stay.context
+            trio.lowlevel.current_task().context = stay.context
         try:
             await self.serve(stay.host)
-            stay.problem = end_task(task)
+            stay.problem = task.end()
         finally:
             stay.ended.set()
 
@@ -467,15 +550,15 @@ class Loop:
         return problem or error
 
 
-async def _checkpoint_if_cancelled() -> None:
-    await trio.lowlevel.checkpoint_if_cancelled()
+async def _kill() -> None:
+    """End the Trio run at once: Trio gives up when an abort function raises."""
 
+    def fail(_raise_cancel: object) -> trio.lowlevel.Abort:
+        raise KeyboardInterrupt
 
-def end_task(task: trio.lowlevel.Task) -> BaseException | None:
-    """Return what is wrong with the user task ``task``, which is about to end."""
-    if leave_leaked_nurseries(task):
-        return RuntimeError(_errors.LEAKED_NURSERY.format(name=task.name))
-    return None
+    with trio.CancelScope() as cancel_scope:
+        cancel_scope.cancel()
+        await trio.lowlevel.wait_task_rescheduled(fail)
 
 
 @disable_ki_protection

@@ -10,9 +10,12 @@ import bdb
 from collections.abc import Iterator
 
 import pytest
+import trio
+
+from ._user_task import Leak
 
 #: End the run, whatever else has happened; the first of them counts.
-_END_THE_RUN = (KeyboardInterrupt, pytest.exit.Exception, bdb.BdbQuit)
+ENDS_THE_RUN = (KeyboardInterrupt, pytest.exit.Exception, bdb.BdbQuit)
 
 #: Say how the test ended, if nothing says otherwise.
 _VERDICTS: set[type[BaseException]] = {
@@ -26,12 +29,14 @@ def act_as_in_sync_code(error: BaseException) -> BaseException:
     """Return what a sync test would have raised in place of ``error``.
 
     That is ``error`` itself unless it is a group that holds a request to end the run, or one kind of
-    verdict and nothing else.
+    verdict and nothing else; or a leak, which has no place in the code to point to.
     """
+    if isinstance(error, Leak):
+        return pytest.fail.Exception(str(error), pytrace=False)
     if not isinstance(error, BaseExceptionGroup):
         return error
     leaves = list(_leaves(error))
-    for request in _END_THE_RUN:
+    for request in ENDS_THE_RUN:
         for leaf in leaves:
             if isinstance(leaf, request):
                 return leaf
@@ -46,3 +51,10 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield from _leaves(error)
         else:
             yield error
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Say whether ``error`` is Trio's Cancelled and nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(isinstance(leaf, trio.Cancelled) for leaf in _leaves(error))
+    return isinstance(error, trio.Cancelled)

@@ -5,7 +5,7 @@ Nothing else in this package touches a name with an underscore of pytest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -18,9 +18,12 @@ from _pytest.unittest import TestCaseFunction as UnittestItem
 __all__ = [
     "UnittestItem",
     "active_fixture",
+    "active_fixtures",
     "bound_fixture_function",
     "call_fixture_function",
     "call_test_function",
+    "finish_failed_set_up",
+    "finish_fixture",
     "fixture_source",
     "item_of",
     "replace_fixture_function",
@@ -78,6 +81,33 @@ def active_fixture(item: pytest.Function, name: str) -> pytest.FixtureDef[Any] |
     An override makes this differ from test to test, so the name alone does not say it.
     """
     return item._request._fixture_defs.get(name)
+
+
+def active_fixtures(item: pytest.Item) -> Collection[pytest.FixtureDef[Any]]:
+    """Return the definitions of all fixtures that have been set up for ``item``."""
+    request = getattr(item, "_request", None)
+    return request._fixture_defs.values() if request else ()
+
+
+def finish_fixture(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    """Tear the fixture down now, and before it what depends on it.
+
+    ``FixtureDef.finish`` is called by pytest at the end of the scope; a second time it does nothing.
+    pytest's own set-up does the same when a parameter changes.
+    """
+    fixturedef.finish(request)  # type: ignore[arg-type]
+
+
+def finish_failed_set_up(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest, error: BaseException
+) -> None:
+    """Call the finalizers of a set-up that raised what pytest takes no note of.
+
+    pytest refuses to finish what has no cached result, and then to set it up again.  If its set-up
+    cached every exception, nothing would be needed here.
+    """
+    fixturedef.cached_result = (None, fixturedef.cache_key(request), (error, None))  # type: ignore[arg-type]
+    fixturedef.finish(request)  # type: ignore[arg-type]
 
 
 def requested_names(item: pytest.Function) -> tuple[str, ...]:

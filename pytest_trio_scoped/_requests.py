@@ -1,29 +1,36 @@
-"""``request`` in the hands of code that runs outside.
-
-It is pytest's own but for one thing: a nursery that is asked for by ``getfixturevalue`` is the asker's.
-"""
+"""The ``request`` that tests and fixtures get as an argument, made fit for a loop."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ._session import TrioSession
+from ._placeholder import NURSERY
+
+Finalizer = Callable[[], object]
 
 
-def lend_nurseries(session: TrioSession, request: pytest.FixtureRequest) -> None:
-    """Let ``request.getfixturevalue("nursery")`` return a nursery that lives as long as its owner."""
-    get = request.getfixturevalue
+def run_finalizers_with(request: pytest.FixtureRequest, run: Callable[[Finalizer], object]) -> None:
+    """Let what is added with ``request.addfinalizer`` be called by ``run``."""
     add = request.addfinalizer
+    request.addfinalizer = lambda finalizer: add(lambda: run(finalizer))  # type: ignore[method-assign]
+
+
+def give_own_nursery(
+    request: pytest.FixtureRequest, open_nursery: Callable[[Callable[[Finalizer], None]], object]
+) -> None:
+    """Let ``request.getfixturevalue("nursery")`` return a nursery of the asker's own.
+
+    ``open_nursery`` opens it, and takes a function that adds a finalizer.
+    """
+    add = request.addfinalizer
+    get = request.getfixturevalue
 
     def get_own(argname: str) -> Any:
         __tracebackhide__ = True
         value = get(argname)
-        if not session.inside_fixtures:  # and so the nursery is not what was asked for
-            return value
-        from ._twins import own_value
-
-        return own_value(session, value, add)
+        return open_nursery(add) if value is NURSERY else value
 
     request.getfixturevalue = get_own  # type: ignore[method-assign]

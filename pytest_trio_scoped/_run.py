@@ -29,9 +29,13 @@ class RunHooks:
         """Close the loop when pytest has torn everything down, and before the summary is printed."""
         with _outside_of_foreign_runs():
             try:
-                return (yield)
+                result = yield
+            except KeyboardInterrupt:  # the second: pytest was tearing down because of the first
+                self._session.finish(at_once=True)
+                raise
             finally:
                 self._session.finish()
+            return result
 
     def pytest_unconfigure(self) -> None:
         """Close the loop if Ctrl-C kept :meth:`pytest_sessionfinish` from it."""

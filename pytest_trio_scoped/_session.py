@@ -7,8 +7,8 @@ opened, at the first async need: a suite without Trio tests never pays for them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
 
@@ -16,7 +16,10 @@ from . import _errors
 from ._settings import Settings
 
 if TYPE_CHECKING:
+    import trio
+
     from ._loop import Loop
+    from ._wreck import LoopLost
 
 T = TypeVar("T")
 
@@ -38,43 +41,90 @@ class _Running(threading.local):
 _running = _Running()
 
 
-class TrioSession:
-    """What this plugin knows about one pytest session."""
+class Crashes(Protocol):
+    """What is told about fixtures that die while tests use them (``_crashes``)."""
 
-    def __init__(self, settings: Settings) -> None:
+    def notice(self, fixturedef: Any, request: Any, lifetime: Any) -> None: ...
+    def call(self, item: pytest.Function, function: Callable[[], Any]) -> Any: ...
+    def set_up(self, fixturedef: Any, request: Any, function: Callable[[], Any]) -> Any: ...
+    def lose(self, lost: LoopLost) -> BaseException: ...
+
+
+class TrioSession:
+    """What this plugin knows about one pytest session.
+
+    ``make_crashes`` is called when the loop is opened for the first time.
+    """
+
+    def __init__(self, settings: Settings, make_crashes: Callable[[TrioSession], Crashes]) -> None:
         self.is_trio_mode = settings.is_trio_mode
+        self.crashes: Crashes
+        self._make_crashes = make_crashes
         self._loop: Loop | None = None
-        #: The live fixtures whose users run inside: async ones, and those that depend on one.
-        self.inside_fixtures: set[pytest.FixtureDef[Any]] = set()
+        #: The live fixtures whose users run inside, with the request of each, the oldest first: async
+        #: ones, and those that depend on one.
+        self.inside_fixtures: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}
 
     @property
     def loop(self) -> Loop:
         """The session's loop, opened if need be."""
-        if self._loop is None or not self._loop.is_open:
+        if self._loop is None:
             from ._loop import Loop
 
+            if not hasattr(self, "crashes"):
+                self.crashes = self._make_crashes(self)
             self._loop = Loop()
             self._loop.open()
         return self._loop
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether there is a loop by now."""
+        return self._loop is not None
 
     @property
     def is_inside(self) -> bool:
         """Whether the thread is inside this session's loop."""
         return self._loop is not None and self._loop.is_inside
 
+    def open_loop(self) -> None:
+        """Open the loop if there is none."""
+        self.loop  # noqa: B018
+
+    def system_tasks(self) -> frozenset[trio.lowlevel.Task]:
+        """Return the tasks that belong to the loop itself, none if there is no loop."""
+        return frozenset() if self._loop is None else self._loop.system_tasks()
+
+    def lose_loop(self, lost: LoopLost) -> BaseException:
+        """Let go of a loop that has ended by itself; return what to tell the test at hand."""
+        reason = self.crashes.lose(lost)
+        lost.__traceback__ = None
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.bury()
+        return reason
+
     def start(self) -> None:
         """Make this the session whose loop ``await_`` uses in this thread."""
         _running.sessions.append(self)
 
-    def finish(self) -> None:
-        """Close the loop; the end of what :meth:`start` began."""
+    def finish(self, *, at_once: bool = False) -> None:
+        """Close the loop; the end of what :meth:`start` began.
+
+        With ``at_once``, without waiting for anything: the user has had enough.
+        """
         if self not in _running.sessions:
             return
+        _running.sessions.remove(self)
+        loop = self._loop
+        if loop is None:
+            return
         try:
-            if self._loop is not None:
-                self._loop.close()
+            loop.close(at_once=at_once)
         finally:
-            _running.sessions.remove(self)
+            if loop.is_wreck:
+                loop.lose_live()
+                loop.bury()
 
 
 def await_(awaitable: Awaitable[T]) -> T:
@@ -106,7 +156,8 @@ def await_(awaitable: Awaitable[T]) -> T:
     try:
         if not _running.sessions:
             raise RuntimeError(_errors.AWAIT_WITHOUT_RUN)
-        loop = _running.sessions[-1].loop
+        session = _running.sessions[-1]
+        loop = session.loop
         loop.check_caller()
     except BaseException:
         close = getattr(awaitable, "close", None)
@@ -119,9 +170,13 @@ def await_(awaitable: Awaitable[T]) -> T:
         return await awaitable
 
     name = getattr(awaitable, "__qualname__", type(awaitable).__qualname__)
+    from ._exceptions import drop_foreign_frames
+    from ._wreck import LoopLost
+
     try:
         return loop.run(wait, name=f"await_({name})")
+    except LoopLost as lost:
+        raised = session.lose_loop(lost)
     except BaseException as error:
-        from ._exceptions import prune_below_caller
-
-        raise prune_below_caller(error)  # noqa: B904 - the same exception
+        raised = error
+    raise drop_foreign_frames(raised)

@@ -57,6 +57,7 @@ class Supervisor:
         self._error: BaseException | None = None
         self._nursery: trio.Nursery
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """Hold the nursery open until a user task breaks it or the loop is closed."""
         try:
@@ -88,14 +89,3 @@ class Supervisor:
         """Wait for the end of a broken supervisor and return what came out of its user task."""
         await self._ended.wait()
         return self._error
-
-
-def leave_leaked_nurseries(task: trio.lowlevel.Task) -> bool:
-    """Cancel the nurseries that ``task`` has entered and not left; say whether there were any.
-
-    To be called as the last thing in a user task.  The nurseries can't be closed from outside; the
-    task that ends inside them breaks its supervisor, and nothing else.
-    """
-    for nursery in task.child_nurseries:
-        nursery.cancel_scope.cancel()
-    return bool(task.child_nurseries)

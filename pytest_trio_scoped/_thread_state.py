@@ -76,6 +76,12 @@ def replace_sigint_handler(old: SignalHandler, new: SignalHandler) -> SignalHand
     return handler
 
 
+def take_sigint(handler: SignalHandler) -> None:
+    """Let ``handler`` handle Ctrl-C, whoever does."""
+    if _is_main_thread():
+        _set_handler(signal.SIGINT, handler)
+
+
 def _is_main_thread() -> bool:
     return threading.get_ident() == threading.main_thread().ident
 

@@ -5,10 +5,13 @@ Nothing else in this package touches a name with an underscore of Trio, greenlet
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from trio._core._run import sniffio_library  # type: ignore[attr-defined]
 from trio._core._run_context import GLOBAL_RUN_CONTEXT
+from trio.lowlevel import Task
 
-__all__ = ["run_context", "sniffio_local"]
+__all__ = ["cancel_status", "raise_in", "run_context", "sniffio_local"]
 
 #: The thread's "which run, which task" (a ``threading.local``).  While pytest's own code runs in the
 #: middle of a task step it has to be empty, or a ``trio.run`` in a sync test is refused.  Trio has no
@@ -20,3 +23,26 @@ run_context = GLOBAL_RUN_CONTEXT
 #: libraries called from a sync test believe that they are under Trio.  Taken from Trio, as sniffio is
 #: Trio's dependency and not ours; when Trio drops sniffio, this goes and nothing replaces it.
 sniffio_local = sniffio_library
+
+
+def cancel_status(task: Task) -> object:
+    """Return a token that is the same before and after code that leaves all its cancel scopes.
+
+    A public way would be a cancel scope of our own around the code, which complains when it is left
+    too early, but costs a fifth of what a test costs.
+    """
+    return task._cancel_status
+
+
+def raise_in(task: Task, error: type[BaseException]) -> None:
+    """Raise ``error`` where ``task`` is blocked, if it can be aborted there, shielded or not.
+
+    This is how Trio delivers Ctrl-C, to its main task only.  A public way to name another task for
+    that would replace it; cancelling, the public way, does not get through a shield.
+    """
+    if task._abort_func is not None:
+        task._attempt_abort(lambda: _raise(error))
+
+
+def _raise(error: type[BaseException]) -> NoReturn:
+    raise error

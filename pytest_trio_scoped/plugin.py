@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from . import _builtin_fixtures, _errors
-from ._calls import CallHooks, TraceHooks
+from . import _builtin_fixtures, _errors, _leaks
+from ._calls import CallHooks
 from ._collection import CollectionHooks
+from ._debugging import DebugHooks, TraceHooks
 from ._fixtures import FixtureHooks
 from ._run import RunHooks
-from ._session import KEY, TrioSession
+from ._session import KEY, Crashes, TrioSession
 from ._settings import Settings, add_options
 
 _MARK = "trio: run this async test on the Trio loop of the session (pytest-trio-scoped)."
@@ -26,17 +27,28 @@ def pytest_configure(config: pytest.Config) -> None:
     manager = config.pluginmanager
     _refuse_pytest_trio(manager)
     config.addinivalue_line("markers", _MARK)
-    session = config.stash[KEY] = TrioSession(Settings.of(config))
+    _leaks.show_abandoned_generators(config)
+
+    def make_crashes(session: TrioSession) -> Crashes:
+        from . import _crashes  # imports Trio
+
+        crashes = _crashes.Crashes(session)
+        manager.register(_crashes.CrashHooks(crashes))
+        manager.register(_leaks.LeakHooks(session))
+        return crashes
+
+    session = config.stash[KEY] = TrioSession(Settings.of(config), make_crashes)
     calls = CallHooks(session)
     for hooks in (
         CollectionHooks(session),
         FixtureHooks(session),
         calls,
         RunHooks(session),
+        DebugHooks(session),
     ):
         manager.register(hooks)
     if config.getoption("trace", False):  # not there with "-p no:debugging"
-        manager.register(TraceHooks(calls))
+        manager.register(TraceHooks(session, calls))
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.
     manager.unblock("trio")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,11 @@ def trace(line):
     with open(_path, "a") as file:
         file.write(f"{line}\\n")
 """
+
+
+def name_of(value: object) -> str:
+    """Return a test id without an address, which would differ from process to process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 @dataclasses.dataclass

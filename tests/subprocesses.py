@@ -12,7 +12,8 @@ import pytest
 _PRELUDE = """
 import gc, os, signal, sys, threading, traceback
 import greenlet, trio
-from pytest_trio_scoped._loop import Loop, LoopLost
+from pytest_trio_scoped._loop import Loop
+from pytest_trio_scoped._wreck import LoopLost
 from loops import open_loop, snapshot
 """
 

@@ -40,9 +40,48 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "LOOP_IS_LOST": (
         {"reason": ValueError("boom")},
+        "The Trio loop of this session has ended (boom) although it is still needed.",
+    ),
+    "LOOP_LOST_NOTE": (
+        {},
+        "This ended the Trio loop of the session. What asks for the loop next gets a fresh one.",
+    ),
+    "RAISED_AT": (
+        {"traceback": '  File "test_it.py", line 3, in crash'},
+        'It was raised here:\n  File "test_it.py", line 3, in crash',
+    ),
+    "FIXTURES_LOST_NOTE": (
+        {"names": "'a' (scope 'module')"},
+        "Fixtures that lived on the loop are lost and will be set up anew: 'a' (scope 'module').",
+    ),
+    "CRASHED_NOTE": (
+        {"name": "'a' (scope 'module')"},
+        "Raised in the background of the fixture 'a' (scope 'module'), which has crashed.",
+    ),
+    "CANCELLED_SILENTLY": (
+        {"name": "'a' (scope 'module')"},
         (
-            "The Trio loop of this session has ended: boom.\n"
-            "The fixtures that lived on it are gone; what asks for the loop next gets a fresh one."
+            "The fixture 'a' (scope 'module') cancelled the test, but raised no error.\n"
+            "Its own cancel scope, or that of a nursery around its 'yield', was cancelled."
+        ),
+    ),
+    "FAILED_AND_CRASHED": ({}, "a fixture crashed, and something else failed with it"),
+    "LOST_AND_FAILED": (
+        {},
+        "the Trio loop of the session ended, and fixtures failed to clean up",
+    ),
+    "LEAKED_CANCEL_SCOPE": (
+        {"name": "test_it.py::test_a"},
+        (
+            "test_it.py::test_a entered a cancel scope and ended without leaving it.\n"
+            "Leave the scope with 'with' or an ExitStack."
+        ),
+    ),
+    "LEAKED_TASKS": (
+        {"nodeid": "test_it.py::test_a", "names": "'endless'"},
+        (
+            "test_it.py::test_a has left system tasks running: 'endless'.\n"
+            "Start them in a nursery, or let them end with the test."
         ),
     ),
     "MARKED_BUT_SYNC": (

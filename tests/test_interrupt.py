@@ -255,7 +255,7 @@ for has_nursery in (True, False):
 def test_a_set_up_that_pays_no_heed_is_torn_down() -> None:
     source = """
 async def up():
-    with contextlib.suppress(trio.Cancelled):
+    with contextlib.suppress(KeyboardInterrupt):
         await sleep()
 lifetime = Lifetime(loop, "fixture", Body(up=up), has_nursery=False)
 print(outcome_of(lifetime.open))

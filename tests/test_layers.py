@@ -13,22 +13,30 @@ import pytest_trio_scoped
 
 #: A module imports only from rows above its own.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("_errors", "_trio_names", "_contexts", "_exceptions", "_supervisor"),
-    ("_thread_state", "_nursery"),
+    (
+        "_errors",
+        "_states",
+        "_placeholder",
+        "_trio_names",
+        "_contexts",
+        "_exceptions",
+        "_supervisor",
+    ),
+    ("_thread_state", "_nursery", "_user_task", "_wreck"),
     ("_loop",),
     ("_lifetime",),
-    ("_settings", "_pytest_names", "_outcomes"),
+    ("_bodies",),
+    ("_settings", "_pytest_names", "_outcomes", "_requests"),
     ("_session",),
-    ("_ownership",),
-    ("_twins",),
-    ("_requests",),
+    ("_ownership", "_crashes", "_leaks", "_twins"),
+    ("_lending",),
     ("_calls", "_fixtures", "_collection", "_run"),
-    ("_builtin_fixtures",),
+    ("_builtin_fixtures", "_debugging"),
     ("plugin", "__init__", "enable_trio_mode"),
 )
 ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}
 #: The rows down to this one could be a library of their own.
-LAST_WITHOUT_PYTEST = ROW["_lifetime"]
+LAST_WITHOUT_PYTEST = ROW["_bodies"]
 #: Whose import belongs to one module.
 OWNERS = {"_pytest": "_pytest_names", "sniffio": "_trio_names", "trio._": "_trio_names"}
 #: The modules whose task it is to touch private names of others.

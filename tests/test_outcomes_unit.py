@@ -5,6 +5,7 @@ from __future__ import annotations
 import bdb
 
 import pytest
+from harness import name_of
 
 from pytest_trio_scoped._outcomes import act_as_in_sync_code
 
@@ -23,13 +24,13 @@ def group(*errors: BaseException) -> BaseException:
 
 
 @pytest.mark.parametrize(
-    "error", [SKIP, XFAIL, FAIL, EXIT, CTRL_C, QUIT, BUG, SYSTEM_EXIT], ids=repr
+    "error", [SKIP, XFAIL, FAIL, EXIT, CTRL_C, QUIT, BUG, SYSTEM_EXIT], ids=name_of
 )
 def test_an_error_by_itself_stays_as_it_is(error: BaseException) -> None:
     assert act_as_in_sync_code(error) is error
 
 
-@pytest.mark.parametrize("error", [SKIP, XFAIL, FAIL, EXIT, CTRL_C, QUIT], ids=repr)
+@pytest.mark.parametrize("error", [SKIP, XFAIL, FAIL, EXIT, CTRL_C, QUIT], ids=name_of)
 @pytest.mark.parametrize("depth", [1, 2, 5])
 def test_is_taken_out_of_groups_of_any_depth(error: BaseException, depth: int) -> None:
     nested = error
@@ -51,7 +52,7 @@ def test_is_taken_out_of_groups_of_any_depth(error: BaseException, depth: int) -
         (group(QUIT, EXIT), EXIT),
         (group(QUIT, BUG, SKIP), QUIT),
     ],
-    ids=repr,
+    ids=name_of,
 )
 def test_several_come_down_to_one(error: BaseException, expected: BaseException) -> None:
     assert act_as_in_sync_code(error) is expected
@@ -69,7 +70,7 @@ def test_several_come_down_to_one(error: BaseException, expected: BaseException)
         group(SKIP, FAIL),
         group(XFAIL, FAIL),
     ],
-    ids=repr,
+    ids=name_of,
 )
 def test_a_group_that_says_anything_else_stays_a_group(error: BaseException) -> None:
     assert act_as_in_sync_code(error) is error

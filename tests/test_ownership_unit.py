@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from harness import name_of
 
 from pytest_trio_scoped._ownership import (
     OUR_ATTRIBUTE,
@@ -84,7 +85,7 @@ class SyncCallable:
         (len, False),
         (int, False),
     ],
-    ids=repr,
+    ids=name_of,
 )
 def test_is_async(function: Callable[..., Any], expected: bool) -> None:
     assert is_async(function) is expected
@@ -107,7 +108,7 @@ of_anyio.__module__ = "anyio.pytest_plugin"
         (functools.partial(function), False),
         (len, False),
     ],
-    ids=repr,
+    ids=name_of,
 )
 def test_a_stand_in_hides_an_async_function(function: Callable[..., Any], expected: bool) -> None:
     assert is_stand_in(function) is expected
@@ -177,7 +178,7 @@ every_owner = pytest.mark.parametrize(("marks", "in_trio_mode", "without"), OWNE
 
 
 def session(is_trio_mode: bool) -> TrioSession:
-    return TrioSession(Settings(is_trio_mode=is_trio_mode))
+    return TrioSession(Settings(is_trio_mode=is_trio_mode), lambda _: pytest.fail("not asked for"))
 
 
 @every_owner

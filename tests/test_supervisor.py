@@ -9,7 +9,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from pytest_trio_scoped._supervisor import Flag, Supervisor, leave_leaked_nurseries
+from pytest_trio_scoped._supervisor import Flag, Supervisor
+from pytest_trio_scoped._user_task import Leak, UserTask
 
 
 @contextlib.asynccontextmanager
@@ -200,12 +201,13 @@ def test_ends_with_the_loop_without_an_error() -> None:
 
 
 def test_a_task_without_open_nurseries_has_leaked_none() -> None:
-    async def main() -> bool:
+    async def main() -> Leak | None:
+        task = UserTask()
         async with trio.open_nursery():
             pass
-        return leave_leaked_nurseries(trio.lowlevel.current_task())
+        return task.end()
 
-    assert trio.run(main) is False
+    assert trio.run(main) is None
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -219,11 +221,12 @@ def test_the_children_of_a_leaked_nursery_are_cancelled(count: int) -> None:
             ends.append("child")
 
     async def user() -> None:
+        task = UserTask()
         for _ in range(count):
             nursery = await trio.open_nursery().__aenter__()
             nursery.start_soon(child)
         await wait_all_tasks_blocked()
-        assert leave_leaked_nurseries(trio.lowlevel.current_task()) is True
+        assert isinstance(task.end(), Leak)
 
     async def main() -> None:
         async with supervisor() as held:

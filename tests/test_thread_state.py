@@ -16,6 +16,7 @@ import anyio
 import pytest
 import sniffio
 import trio
+from harness import name_of
 from loops import open_loop, snapshot
 from subprocesses import lines_of
 from trio.testing import wait_all_tasks_blocked
@@ -95,8 +96,8 @@ EVERY_HANDLER = [signal.SIG_IGN, signal.SIG_DFL, signal.default_int_handler, han
 def another(_signum: int, _frame: object) -> None: ...
 
 
-@pytest.mark.parametrize("there", EVERY_HANDLER, ids=repr)
-@pytest.mark.parametrize("old", [signal.default_int_handler, handler], ids=repr)
+@pytest.mark.parametrize("there", EVERY_HANDLER, ids=name_of)
+@pytest.mark.parametrize("old", [signal.default_int_handler, handler], ids=name_of)
 def test_a_handler_of_ctrl_c_is_replaced_if_it_is_the_one(there: Any, old: Any) -> None:
     signal.signal(signal.SIGINT, there)
     assert replace_sigint_handler(old, another) == there

@@ -1,0 +1,63 @@
+"""Tasks that outlive the test that started them.
+
+A task in a nursery belongs to whoever owns the nursery: a test, or a live fixture.  A system task
+belongs to the loop, which outlives the test by far; under ``trio.run`` it would have ended with the test.
+So system tasks that were started while a test was called, and still run after its tear-down, are named.
+
+Coroutines that nobody awaited and async generators that nobody closed are named by Python and Trio, in
+warnings at the test that dropped them.  Python hides the second kind by default; here it is shown.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+
+from . import _errors
+from ._session import TrioSession
+
+if TYPE_CHECKING:
+    import trio
+
+
+#: How Trio calls its own system tasks that close abandoned async generators.
+_TRIOS_OWN = "close asyncgen"
+
+
+def show_abandoned_generators(config: pytest.Config) -> None:
+    """Let Trio's warning about them be seen unless the user has said otherwise."""
+    # In front: of filters that match, the last one counts.
+    line = "default:Async generator .* was garbage collected:ResourceWarning"
+    config.getini("filterwarnings").insert(0, line)
+
+
+class LeakHooks:
+    """Compare the system tasks before and after.  Registered when the loop is opened."""
+
+    def __init__(self, session: TrioSession) -> None:
+        self._session = session
+        self._before: frozenset[trio.lowlevel.Task] = frozenset()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        """Take what fixtures have started as given."""
+        self._before = self._session.system_tasks()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        """Warn of what is left.  Not a wrapper, which would show in the tracebacks of tear-downs."""
+        leaked = self._session.system_tasks() - self._before
+        if leaked and leaked != self._session.system_tasks():  # else this is a fresh loop
+            self._warn(item, leaked)
+
+    @staticmethod
+    def _warn(item: pytest.Item, leaked: frozenset[trio.lowlevel.Task]) -> None:
+        names = ", ".join(
+            sorted(repr(task.name) for task in leaked if not task.name.startswith(_TRIOS_OWN))
+        )
+        if not names:
+            return
+        text = _errors.LEAKED_TASKS.format(nodeid=item.nodeid, names=names)
+        warnings.warn(pytest.PytestWarning(text), stacklevel=1)

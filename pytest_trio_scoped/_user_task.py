@@ -1,0 +1,39 @@
+"""A Trio task in which the user's code runs."""
+
+from __future__ import annotations
+
+import trio
+
+from . import _errors
+from ._trio_names import cancel_status, raise_in
+
+
+class Leak(RuntimeError):
+    """The user's code has left its task in disorder."""
+
+
+class UserTask:
+    """The running task, from its start to its end."""
+
+    def __init__(self) -> None:
+        self._task = trio.lowlevel.current_task()
+        self._cancel_status = cancel_status(self._task)
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt where the task waits, if it can be aborted there, shielded or not."""
+        raise_in(self._task, KeyboardInterrupt)
+
+    def end(self) -> Leak | None:
+        """Return what is wrong with the task, which is about to end.
+
+        Nurseries that it has entered and not left are cancelled.  They can't be closed from outside;
+        the task that ends inside them breaks its supervisor, and nothing else.
+        """
+        nurseries = self._task.child_nurseries
+        for nursery in nurseries:
+            nursery.cancel_scope.cancel()
+        if nurseries:
+            return Leak(_errors.LEAKED_NURSERY.format(name=self._task.name))
+        if cancel_status(self._task) is not self._cancel_status:
+            return Leak(_errors.LEAKED_CANCEL_SCOPE.format(name=self._task.name))
+        return None

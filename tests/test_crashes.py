@@ -1,0 +1,438 @@
+"""Fixtures that crash while tests use them: who is cancelled, who is told, what is torn down when."""
+
+from __future__ import annotations
+
+import pytest
+from harness import Suite, every_scope
+
+WIDE = pytest.mark.parametrize("scope", ["class", "module", "package", "session"])
+
+SERVER = """
+    class Boom(Exception):
+        pass
+
+    go = trio.Event()
+
+    @pytest.fixture(scope={scope!r})
+    async def server():
+        async def background():
+            await go.wait()
+            raise Boom("in the background")
+        trace("server up")
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(background)
+                yield go
+                nursery.cancel_scope.cancel()
+        finally:
+            trace("server down")
+
+    @pytest.fixture(scope={scope!r})
+    async def client(server):
+        trace("client up")
+        yield server
+        trace("client down")
+"""
+
+NOTE = "Raised in the background of the fixture 'server' (scope {scope!r}), which has crashed."
+
+
+def suite_of(suite: Suite, scope: str, tests: str) -> None:
+    suite.tests(SERVER.format(scope=scope) + tests)
+
+
+@every_scope
+def test_a_running_dependent_is_cancelled_and_fails_with_the_original_exception(
+    suite: Suite, scope: str
+) -> None:
+    suite_of(
+        suite,
+        scope,
+        """
+    class TestIt:
+        async def test_user(self, client):
+            go.set()
+            await trio.sleep_forever()
+        async def test_bystander(self):
+            trace("bystander")
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.phases == {
+        "TestIt::test_user": "passed failed passed",
+        "TestIt::test_bystander": "passed passed passed",
+    }
+    # Dependents first, then the fixture, and both before the next test.
+    assert result.trace == ["server up", "client up", "client down", "server down", "bystander"]
+    assert "Boom: in the background" in result.output
+    assert NOTE.format(scope=scope) in result.output
+    assert "Cancelled" not in result.output
+    assert "Exception Group" not in result.output
+
+
+@WIDE
+def test_later_requests_in_the_scope_are_errors_with_the_same_exception(
+    suite: Suite, scope: str
+) -> None:
+    suite_of(
+        suite,
+        scope,
+        """
+    class TestIt:
+        async def test_user(self, server):
+            go.set()
+            await trio.sleep_forever()
+        async def test_later(self, server): pass
+        def test_later_through_a_dependent(self, client): pass
+        async def test_bystander(self): pass
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.phases == {
+        "TestIt::test_user": "passed failed passed",
+        "TestIt::test_later": "failed passed",
+        "TestIt::test_later_through_a_dependent": "failed passed",
+        "TestIt::test_bystander": "passed passed passed",
+    }
+    assert result.trace == ["server up", "server down"]
+    assert result.output.count(NOTE.format(scope=scope)) == 3
+    assert "Boom: in the background" in result.output
+
+
+@WIDE
+def test_a_crash_that_nobody_asks_for_again_is_an_error_at_the_end_of_the_scope(
+    suite: Suite, scope: str
+) -> None:
+    suite_of(
+        suite,
+        scope,
+        """
+    class TestIt:
+        async def test_user(self, server): pass
+        async def test_bystander(self):
+            go.set()
+            await trio.testing.wait_all_tasks_blocked()
+            trace("bystander")
+        async def test_last(self):
+            trace("last")
+        """,
+    )
+    suite.write("conftest.py", "import trio.testing\n")
+    result = suite.run_subprocess()
+    assert result.phases == {
+        "TestIt::test_user": "passed passed passed",
+        "TestIt::test_bystander": "passed passed passed",
+        "TestIt::test_last": "passed passed failed",
+    }
+    assert result.trace == ["server up", "bystander", "server down", "last"]
+    assert NOTE.format(scope=scope) in result.output
+
+
+@WIDE
+def test_a_crash_while_a_test_that_does_not_depend_on_it_runs_is_told_to_who_asks_next(
+    suite: Suite, scope: str
+) -> None:
+    suite_of(
+        suite,
+        scope,
+        """
+    class TestIt:
+        async def test_user(self, server): pass
+        async def test_bystander(self):
+            go.set()
+            await trio.testing.wait_all_tasks_blocked()
+        async def test_next(self, server): pass
+        async def test_last(self): pass
+        """,
+    )
+    suite.write("conftest.py", "import trio.testing\n")
+    result = suite.run_subprocess()
+    assert result.outcomes == {
+        "TestIt::test_user": "passed",
+        "TestIt::test_bystander": "passed",
+        "TestIt::test_next": "error",
+        "TestIt::test_last": "passed",
+    }
+
+
+def test_the_next_scope_instance_starts_anew(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "class",
+        """
+    class TestOne:
+        async def test_user(self, server):
+            go.set()
+            await trio.sleep_forever()
+        async def test_later(self, server): pass
+    class TestTwo:
+        async def test_user(self, request):
+            globals()["go"] = trio.Event()
+            request.getfixturevalue("server")
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {
+        "TestOne::test_user": "failed",
+        "TestOne::test_later": "error",
+        "TestTwo::test_user": "passed",
+    }
+    assert result.trace == ["server up", "server down"] * 2
+
+
+@every_scope
+def test_a_set_up_that_depends_on_it_is_cancelled_and_is_an_error(suite: Suite, scope: str) -> None:
+    suite_of(
+        suite,
+        scope,
+        """
+    @pytest.fixture
+    async def waiting(client):
+        go.set()
+        await trio.sleep_forever()
+    async def test_it(waiting): pass
+    async def test_bystander(): pass
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.phases == {
+        "test_it": "failed passed",
+        "test_bystander": "passed passed passed",
+    }
+    assert result.trace == ["server up", "client up", "client down", "server down"]
+    assert NOTE.format(scope=scope) in result.output
+
+
+def test_a_set_up_that_does_not_depend_on_it_goes_on(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    @pytest.fixture(scope="module")
+    async def other():
+        go.set()
+        await trio.testing.wait_all_tasks_blocked()
+        trace("other up")
+        yield
+        trace("other down")
+    async def test_it(server, other): trace("never")
+    async def test_other(other): trace("other used")
+        """,
+    )
+    suite.write("conftest.py", "import trio.testing\n")
+    result = suite.run_subprocess()
+    assert result.phases == {
+        "test_it": "passed failed passed",
+        "test_other": "passed passed passed",
+    }
+    assert result.trace == ["server up", "other up", "server down", "other used", "other down"]
+
+
+def test_a_tear_down_goes_on(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    @pytest.fixture
+    async def other(server):
+        yield
+        go.set()
+        await trio.testing.wait_all_tasks_blocked()
+        trace("other down")
+    async def test_it(other): pass
+    async def test_last(): pass
+        """,
+    )
+    suite.write("conftest.py", "import trio.testing\n")
+    result = suite.run_subprocess()
+    assert result.phases == {"test_it": "passed passed passed", "test_last": "passed passed failed"}
+    assert result.trace == ["server up", "other down", "server down"]
+
+
+def test_a_crash_while_a_sync_test_runs_is_noticed_when_the_loop_runs_next(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    def test_sync(server):
+        go.set()
+        trace("sync done")
+    async def test_next():
+        await trio.testing.wait_all_tasks_blocked()
+    def test_told(server): pass
+        """,
+    )
+    suite.write("conftest.py", "import trio.testing\n")
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_sync": "passed", "test_next": "passed", "test_told": "error"}
+
+
+@pytest.mark.parametrize("outside", [True, False], ids=["outside", "inside"])
+def test_a_wait_of_a_sync_test_is_cancelled(suite: Suite, outside: bool) -> None:
+    suite_of(
+        suite,
+        "module",
+        f"""
+    @pytest.fixture(autouse=True)
+    async def always(server): pass
+    async def crash():
+        go.set()
+        await trio.sleep_forever()
+    def test_sync({"" if outside else "server"}):
+        await_(crash())
+    def test_told(): pass
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.phases == {"test_sync": "passed failed passed", "test_told": "failed passed"}
+    assert "Boom: in the background" in result.output
+    assert "Cancelled" not in result.output
+
+
+@every_scope
+def test_a_fixture_that_cancels_itself_is_named(suite: Suite, scope: str) -> None:
+    suite.tests(
+        f"""
+        @pytest.fixture(scope={scope!r})
+        async def silly():
+            with trio.CancelScope() as cancel_scope:
+                cancel_scope.cancel()
+                yield
+        async def test_it(silly):
+            await trio.sleep_forever()
+        async def test_bystander(): pass
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.phases == {
+        "test_it": "passed failed passed",
+        "test_bystander": "passed passed passed",
+    }
+    assert (
+        f"The fixture 'silly' (scope {scope!r}) cancelled the test, but raised no error."
+        in result.output
+    )
+
+
+def test_a_test_that_fails_for_itself_as_well_shows_both(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    async def test_it(server):
+        go.set()
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("my own")
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_it": "failed"}
+    for text in ("Boom: in the background", "ValueError: my own", "a fixture crashed"):
+        assert text in result.output
+
+
+def test_two_crashes_are_both_told(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    @pytest.fixture(scope="module")
+    async def other():
+        async def background():
+            await go.wait()
+            raise KeyError("the other")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(background)
+            yield
+    async def test_it(server, other):
+        go.set()
+        await trio.sleep_forever()
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_it": "failed"}
+    assert "Boom: in the background" in result.output
+    assert "KeyError: 'the other'" in result.output
+
+
+@every_scope
+@pytest.mark.parametrize("kind", ["async def", "def"], ids=["async", "sync"])
+def test_the_task_of_an_owned_nursery_crashes_its_owner(
+    suite: Suite, scope: str, kind: str
+) -> None:
+    suite.tests(
+        f"""
+        @pytest.fixture(scope={scope!r})
+        {kind} owner(nursery):
+            async def background():
+                raise OSError("in the owner's nursery")
+            nursery.start_soon(background)
+        async def test_it(owner):
+            await trio.sleep_forever()
+        async def test_bystander(): pass
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_it": "failed", "test_bystander": "passed"}
+    assert f"the fixture 'owner' (scope {scope!r}), which has crashed" in result.output
+
+
+def test_teardown_errors_of_dependents_are_not_lost(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    @pytest.fixture
+    async def dependent(server):
+        yield
+        raise LookupError("of the dependent")
+    async def test_it(dependent):
+        go.set()
+        await trio.sleep_forever()
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_it": "failed"}
+    assert "Boom: in the background" in result.output
+    assert "LookupError: of the dependent" in result.output
+
+
+@pytest.mark.parametrize(
+    ("raised", "exit_code", "text"),
+    [
+        ("KeyboardInterrupt", 2, "KeyboardInterrupt"),
+        ("pytest.exit.Exception('enough')", 2, "Exit: enough"),
+        ("SystemExit(3)", 1, "SystemExit: 3"),
+        ("pytest.skip.Exception('why not')", 0, "why not"),
+    ],
+)
+def test_what_is_no_error_acts_as_in_sync_code(
+    suite: Suite, raised: str, exit_code: int, text: str
+) -> None:
+    suite.tests(
+        f"""
+        go = trio.Event()
+        @pytest.fixture(scope="module")
+        async def server():
+            async def background():
+                await go.wait()
+                raise {raised}
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(background)
+                yield
+                nursery.cancel_scope.cancel()
+        @pytest.fixture(scope="session")
+        async def wide():
+            yield
+            trace("wide down")
+        async def test_it(wide, server):
+            go.set()
+            await trio.sleep_forever()
+        """
+    )
+    result = suite.run_subprocess("-rs")
+    assert result.exit_code == exit_code, result.output
+    assert text in result.output
+    assert result.trace == ["wide down"]

@@ -1,0 +1,100 @@
+"""What a test leaves behind is named at that test."""
+
+from __future__ import annotations
+
+import pytest
+from harness import Suite
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (
+            "await trio.open_nursery().__aenter__()",
+            "test_guilty opened a nursery and ended without leaving it",
+        ),
+        (
+            "trio.CancelScope().__enter__()",
+            "test_guilty entered a cancel scope and ended without leaving it",
+        ),
+        (
+            "trio.move_on_after(0).__enter__()",
+            "test_guilty entered a cancel scope and ended without leaving it",
+        ),
+    ],
+    ids=["nursery", "cancel_scope", "cancelled_scope"],
+)
+def test_a_leaked_scope_fails_the_guilty_test_only(suite: Suite, body: str, text: str) -> None:
+    suite.tests(
+        f"""
+        @pytest.fixture(scope="session")
+        async def wide():
+            yield
+            await trio.sleep(0)
+            trace("wide down")
+        async def test_guilty(wide):
+            {body}
+        async def test_a(wide): await trio.sleep(0)
+        async def test_b(): await trio.sleep(0)
+        def test_c(wide): await_(trio.sleep(0))
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {
+        "test_guilty": "failed",
+        "test_a": "passed",
+        "test_b": "passed",
+        "test_c": "passed",
+    }
+    assert result.trace == ["wide down"]
+    assert text in result.output
+
+
+def test_system_tasks_that_outlive_their_test_are_named_there(suite: Suite) -> None:
+    suite.tests(
+        """
+        async def endless():
+            await trio.sleep_forever()
+        async def test_before(): pass
+        async def test_guilty():
+            trio.lowlevel.spawn_system_task(endless)
+        async def test_after(): await trio.sleep(0)
+        """
+    )
+    result = suite.run_subprocess("-W", "default")
+    assert set(result.outcomes.values()) == {"passed"}
+    assert "test_guilty has left system tasks running: 'test_it.endless'." in result.output
+    assert "test_after has left" not in result.output
+    strict = suite.run_subprocess()
+    assert strict.phases["test_guilty"] == "passed passed failed"
+    assert strict.outcomes["test_after"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("trio.sleep(0)", "RuntimeWarning: coroutine 'sleep' was never awaited"),
+        ("await anext(generator())", "ResourceWarning: Async generator 'test_it.generator'"),
+    ],
+    ids=["coroutine", "generator"],
+)
+def test_what_was_dropped_is_named_there(suite: Suite, body: str, text: str) -> None:
+    suite.tests(
+        f"""
+        async def generator():
+            try:
+                yield
+            finally:
+                await trio.sleep(0)
+        async def test_before(): pass
+        async def test_guilty():
+            {body}
+        async def test_after(): await trio.sleep(0)
+        """
+    )
+    shown = suite.run_subprocess("-W", "default::UserWarning")
+    assert set(shown.outcomes.values()) == {"passed"}, shown.output
+    summary = shown.output.partition("warnings summary")[2]
+    assert "test_it.py::test_guilty" in summary
+    assert text in summary
+    assert "test_it.py::test_after" not in summary

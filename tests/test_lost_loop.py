@@ -1,0 +1,147 @@
+"""The loop ends by itself: the test at hand is told, and the run goes on with a fresh loop."""
+
+from __future__ import annotations
+
+import pytest
+from harness import Suite
+
+#: How a loop ends: the body of an async test.
+ENDINGS = {
+    "system task": """
+        async def crash():
+            raise OSError("the end")
+        trio.lowlevel.spawn_system_task(crash)
+        await trio.sleep_forever()
+    """,
+    "callback": """
+        def crash():
+            raise OSError("the end")
+        trio.lowlevel.current_trio_token().run_sync_soon(crash)
+        await trio.sleep_forever()
+    """,
+    "abort function": """
+        def crash(_):
+            raise OSError("the end")
+        with trio.CancelScope() as cancel_scope:
+            cancel_scope.cancel()
+            await trio.lowlevel.wait_task_rescheduled(crash)
+    """,
+    "signal handler": """
+        import signal
+        def crash(*_):
+            raise OSError("the end")
+        signal.signal(signal.SIGALRM, crash)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        await trio.sleep_forever()
+    """,
+}
+
+every_ending = pytest.mark.parametrize(
+    "ending", list(ENDINGS), ids=lambda name: name.replace(" ", "_")
+)
+
+FIXTURES = """
+    @pytest.fixture(scope="session")
+    async def wide():
+        trace("wide up")
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep_forever)
+                yield trio.lowlevel.current_trio_token()
+                nursery.cancel_scope.cancel()
+        finally:
+            trace("wide down")
+
+    @pytest.fixture
+    async def narrow(wide):
+        yield
+        trace("narrow down")
+"""
+
+
+@every_ending
+def test_the_test_at_hand_fails_and_later_tests_set_up_anew(suite: Suite, ending: str) -> None:
+    body = "\n".join("    " + line for line in ENDINGS[ending].splitlines())
+    suite.tests(
+        FIXTURES
+        + """
+    async def test_before(wide): pass
+    async def test_it(narrow):"""
+        + body
+        + """
+    async def test_after(wide):
+        assert wide is trio.lowlevel.current_trio_token()
+        await trio.sleep(0)
+    def test_sync_after(wide):
+        await_(trio.sleep(0))
+    async def test_plain_after():
+        await trio.sleep(0)
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.phases == {
+        "test_before": "passed passed passed",
+        "test_it": "passed failed passed",
+        "test_after": "passed passed passed",
+        "test_sync_after": "passed passed passed",
+        "test_plain_after": "passed passed passed",
+    }, result.output
+    assert result.trace.count("wide up") == 2
+    assert result.trace.count("wide down") == 2
+    assert "OSError: the end" in result.output
+    assert "This ended the Trio loop of the session." in result.output
+    assert "'wide' (scope 'session'), 'narrow' (scope 'function')" in result.output
+    assert "Warning" not in result.output
+    assert "Exception ignored" not in result.output
+
+
+@every_ending
+@pytest.mark.parametrize("place", ["set-up", "tear-down", "await_"])
+def test_it_is_told_in_each_phase(suite: Suite, ending: str, place: str) -> None:
+    body = "\n".join("    " + line for line in ENDINGS[ending].splitlines())
+    fixture = {
+        "set-up": "await ending(); yield",
+        "tear-down": "yield; await ending()",
+        "await_": "yield",
+    }[place]
+    suite.tests(
+        FIXTURES
+        + f"""
+    async def ending():{body}
+    @pytest.fixture
+    async def breaking(wide):
+        {fixture}
+    def test_it(breaking):
+        {"await_(ending())" if place == "await_" else "pass"}
+    async def test_after(wide):
+        await trio.sleep(0)
+        """
+    )
+    result = suite.run_subprocess()
+    expected = {
+        "set-up": "failed passed",
+        "tear-down": "passed passed failed",
+        "await_": "passed failed passed",
+    }[place]
+    assert result.phases == {"test_it": expected, "test_after": "passed passed passed"}, (
+        result.output
+    )
+    assert "OSError: the end" in result.output
+
+
+def test_a_loop_that_ends_while_nothing_waits_is_noticed_by_who_waits_next(suite: Suite) -> None:
+    suite.tests(
+        """
+        async def crash():
+            raise OSError("the end")
+        async def test_it():
+            trio.lowlevel.spawn_system_task(crash)
+        async def test_next():
+            await trio.sleep_forever()
+        async def test_after():
+            await trio.sleep(0)
+        """
+    )
+    result = suite.run_subprocess("-W", "default")
+    assert result.outcomes == {"test_it": "passed", "test_next": "failed", "test_after": "passed"}
+    assert "OSError: the end" in result.output
