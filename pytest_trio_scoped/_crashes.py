@@ -91,7 +91,7 @@ class Crashes:
         else:
             is_concerned = self._called is not None and fixturedef in active_fixtures(self._called)
         if is_concerned:
-            self._session.loop.cancel_wait()
+            self._session.loop.ctrl_c.cancel_wait()
 
     # ---------------------------------------------------------------- in pytest's code
 

@@ -24,8 +24,9 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from ._contexts import Changes
+from ._drivers import END
 from ._exceptions import join
-from ._loop import END, Loop, unprotected
+from ._loop import Loop, unprotected
 from ._nursery import own_nursery
 from ._states import Event, State, next_state
 from ._supervisor import Flag, Supervisor
@@ -157,7 +158,7 @@ class Lifetime:
         self.state = next_state(self.state, event)
 
     async def _open(self) -> None:
-        supervisor = self._supervisor = await self.loop.supervisor()
+        supervisor = self._supervisor = await self.loop.drivers.supervisor()
         supervisor.start_soon(self._drive, name=self.name)
         if self._is_cancelled:
             self.cancel()
@@ -179,7 +180,7 @@ class Lifetime:
         await self._ended.wait()
         assert self._supervisor is not None
         supervisor, self._supervisor = self._supervisor, None
-        self.error = await self.loop.release(supervisor, self.error)
+        self.error = await self.loop.drivers.release(supervisor, self.error)
 
     # ---------------------------------------------------------------- task
 
@@ -190,7 +191,7 @@ class Lifetime:
         body = self._body = greenlet.greenlet(self._run)
         body.gr_context = task.context = self.context
         try:
-            await self.loop.serve(body)
+            await self.loop.drivers.serve(body)
             self.error = join(f"errors in {self.name}", self.error, user_task.end())
         finally:
             self._take(Event.END)

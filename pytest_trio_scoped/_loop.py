@@ -22,20 +22,14 @@ Who drives whom:
   that sync code below a generator fixture can wait as well.
 
 **Inside and outside.**  While pytest's own code runs, the loop stands in the middle of a task step.
-The thread-wide signs of that are put aside whenever a host is outside (``_thread_state``).
-
-**Ctrl-C.**  Inside, the handler of SIGINT is ours.  Where Trio says that the running code is
-unprotected, which is the user's code, it raises KeyboardInterrupt on the spot; all else here is marked
-as protected.  A KeyboardInterrupt that may not be raised on the spot cancels what the host waits for,
-and is raised when the host gets back outside.  Trio's own handler would interrupt the main task, which
-is never the one that matters here.  If a second one comes before that, what is waited for does not obey:
-then it is raised in Trio's run loop, which ends the loop under it.
+The thread-wide signs of that are put aside whenever a host is outside (``_thread_state``); Ctrl-C has a
+module of its own (``_ctrl_c``), and so have the tasks (``_drivers``).
 
 **The end of the loop.**  Close ends it in order.  It may also end by itself: an exception is raised in
 Trio's run loop (by somebody's signal handler, say), or a system task crashes, upon which Trio cancels
 everything.  Then every wait of a host raises LoopLost, and what lived on the loop is lost.
 
-Pinned by ``tests/test_loop.py`` and ``tests/test_interrupt.py``.
+Pinned by ``tests/test_loop.py``.
 """
 
 from __future__ import annotations
@@ -44,34 +38,23 @@ import contextlib
 import math
 import signal
 import threading
-import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextvars import Context
 from typing import Any, Protocol, TypeVar
 
 import greenlet
 import outcome
 import trio
-from trio.lowlevel import currently_ki_protected, disable_ki_protection, enable_ki_protection
+from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from . import _errors, _thread_state
 from ._contexts import own_context
+from ._ctrl_c import CtrlC, Wait
+from ._drivers import CLOSE, END, KILL, Command, Drivers, Stay, Throw, kill
 from ._exceptions import join
-from ._supervisor import Flag, Supervisor
-from ._user_task import UserTask
 from ._wreck import LoopLost, bury, let_go
 
 T = TypeVar("T")
-
-
-class Cancellable(Protocol):
-    """What the host waits for."""
-
-    def cancel(self) -> None:
-        """Cancel it.  Not a checkpoint."""
-
-    def interrupt(self) -> None:
-        """Raise KeyboardInterrupt where it waits.  Not a checkpoint."""
 
 
 class Closable(Protocol):
@@ -82,45 +65,6 @@ class Closable(Protocol):
 
     def lose(self) -> None:
         """Unwind after the run has ended under it."""
-
-
-class _Command:
-    """What a host says to its driver, other than a trap for Trio."""
-
-
-class _Stay(_Command):
-    """Start a task of its own and let it drive the host from now on."""
-
-    def __init__(self, host: greenlet.greenlet, name: str, context: Context | None) -> None:
-        self.host = host
-        self.name = name
-        self.context = context
-        self.ended = Flag()
-        self.problem: BaseException | None = None
-        self.supervisor: Supervisor | None = None
-        self.task: UserTask | None = None
-        self.is_cancelled = False
-
-    def cancel(self) -> None:
-        self.is_cancelled = True
-        if self.supervisor is not None:
-            self.supervisor.cancel()
-
-    def interrupt(self) -> None:
-        if self.task is not None:
-            self.task.interrupt()
-
-
-END = _Command()  # the host is done with this driver
-_CLOSE = _Command()  # the main task shall end, and the loop with it
-_KILL = _Command()  # the loop shall end under whatever runs on it
-
-
-class _Throw:
-    """An answer to a trap that Trio wants to be thrown, not sent."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
 
 
 class Loop:
@@ -134,24 +78,14 @@ class Loop:
         self._thread = threading.get_ident()
         self._greenlet = greenlet.greenlet(self._run)
         self._host = greenlet.getcurrent()
-        #: Who has switched to the loop's greenlet last: the one to bring the answer to.  Not always the
-        #: host itself: the user's code may use greenlets of its own.
-        self._caller = self._host
+        self.ctrl_c = CtrlC(self._greenlet)
+        self.drivers = Drivers()
         self._is_inside = False
         self._inside: _thread_state.ThreadState
         self._outside: _thread_state.ThreadState
-        self._token: trio.lowlevel.TrioToken | None = None
         self._root_task: trio.lowlevel.Task | None = None
-        self._home: trio.Nursery
-        self._free_supervisors: list[Supervisor] = []
-        #: What the hosts wait for, the innermost last.
-        self._waits: list[Cancellable] = []
         #: What has to be abandoned if the loop is closed before it, the oldest first.
         self.live: dict[Closable, None] = {}
-        self._is_interrupted = False
-        #: Whether KeyboardInterrupt has been raised in a host.
-        self.was_interrupted = False
-        self._handler = self._on_sigint
         self._result: outcome.Outcome[None] | None = None
         #: The context in which pytest itself runs; a test has one of its own.
         self.host_context = own_context()
@@ -184,7 +118,7 @@ class Loop:
             self._leave()
         if not self.is_open:
             raise self._lost()
-        self._raise_ctrl_c(None)
+        self.ctrl_c.raise_if_requested(None)
 
     @enable_ki_protection
     def close(self, *, at_once: bool = False) -> None:
@@ -200,13 +134,13 @@ class Loop:
             self.check_caller()
             self._enter()
             try:
-                self._hop(_KILL if at_once else _CLOSE)
+                self._hop(KILL if at_once else CLOSE)
             finally:
                 self._leave()
         if at_once:
             return
         error = self._result.error if isinstance(self._result, outcome.Error) else None
-        self._raise_ctrl_c(error)
+        self.ctrl_c.raise_if_requested(error)
         if error is not None:
             raise error
 
@@ -241,7 +175,7 @@ class Loop:
     def _enter(self) -> None:
         if self._is_inside:
             return
-        _thread_state.replace_sigint_handler(signal.default_int_handler, self._handler)
+        _thread_state.replace_sigint_handler(signal.default_int_handler, self.ctrl_c.handler)
         self._outside = self._inside.swap()
         self._is_inside = True
 
@@ -250,7 +184,7 @@ class Loop:
             return
         self._is_inside = False
         self._inside = self._outside.swap()
-        _thread_state.replace_sigint_handler(self._handler, signal.default_int_handler)
+        _thread_state.replace_sigint_handler(self.ctrl_c.handler, signal.default_int_handler)
 
     @contextlib.contextmanager
     @enable_ki_protection
@@ -271,35 +205,7 @@ class Loop:
 
     def take_sigint(self) -> None:
         """Handle Ctrl-C again after somebody inside has taken it and is done with it."""
-        _thread_state.take_sigint(self._handler)
-
-    def _on_sigint(self, _signum: int, _frame: object) -> None:
-        is_on_loop = greenlet.getcurrent() is self._greenlet
-        if not currently_ki_protected():
-            # In a background task it is the host's affair as well: who uses the task must not fail first.
-            if is_on_loop:
-                self._request_interrupt()
-            raise KeyboardInterrupt
-        is_second = self._is_interrupted
-        self._request_interrupt()
-        if is_second and is_on_loop:
-            raise KeyboardInterrupt  # most likely in Trio's run loop, which ends the loop
-
-    def _request_interrupt(self) -> None:
-        self._is_interrupted = True
-        if self._token is not None:
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._interrupt_wait)
-
-    def _interrupt_wait(self) -> None:
-        if self._is_interrupted and self._waits:
-            self._waits[-1].interrupt()
-            self._waits[-1].cancel()  # whatever it waits for next
-
-    def cancel_wait(self) -> None:
-        """Cancel what the host waits for.  Called on the loop, where the host does wait."""
-        if self._waits:
-            self._waits[-1].cancel()
+        _thread_state.take_sigint(self.ctrl_c.handler)
 
     # ---------------------------------------------------------------- run (host)
 
@@ -329,16 +235,16 @@ class Loop:
                 return self.step(unprotected(async_fn, *args))
             finally:
                 host.gr_context = previous_context
-        stay = _Stay(host, name, context)
+        stay = Stay(host, name, context)
         self._enter()
         try:
-            self._begin_wait(stay)
+            self.ctrl_c.begin(stay)
             self._hop(stay)
             if context is not None:
                 host.gr_context = context
             result = outcome.capture(self.step, unprotected(async_fn, *args))
             host.gr_context = previous_context
-            self._waits.pop()
+            self.ctrl_c.waits.pop()
             self._hop(END)
             if isinstance(result, outcome.Error):
                 self._end_if_broken_down()
@@ -352,7 +258,7 @@ class Loop:
 
     @enable_ki_protection
     def wait_for(
-        self, wait: Cancellable, async_fn: Callable[..., Coroutine[Any, Any, T]], *args: object
+        self, wait: Wait, async_fn: Callable[..., Coroutine[Any, Any, T]], *args: object
     ) -> T:
         """Run ``async_fn(*args)``, code of ours that can't do harm, on the caller's present driver.
 
@@ -370,44 +276,30 @@ class Loop:
             self._leave()
         return self._finish(result)
 
-    def _step_waiting(
-        self, wait: Cancellable, coroutine: Coroutine[Any, Any, T]
-    ) -> outcome.Outcome[T]:
-        self._begin_wait(wait)
+    def _step_waiting(self, wait: Wait, coroutine: Coroutine[Any, Any, T]) -> outcome.Outcome[T]:
+        self.ctrl_c.begin(wait)
         try:
             return outcome.capture(self.step, coroutine)
         finally:
-            self._waits.pop()
+            self.ctrl_c.waits.pop()
 
     def _end_if_broken_down(self) -> None:
         """Let the loop end if the main task is cancelled, which it is only if Trio is breaking down.
 
         A crash of somebody's system task does that.
         """
-        if self._waits or not self.is_open:
+        if self.ctrl_c.waits or not self.is_open:
             return  # with waits the driver is a stay, and whoever waits for that will come here
         if trio.current_effective_deadline() == -math.inf:
-            self._hop(_CLOSE)
-
-    def _begin_wait(self, wait: Cancellable) -> None:
-        self._waits.append(wait)
-        if self._is_interrupted:
-            wait.cancel()
+            self._hop(CLOSE)
 
     def _finish(self, result: outcome.Outcome[T]) -> T:
         """Unwrap ``result`` outside; Ctrl-C comes first, then the end of the loop."""
         __tracebackhide__ = True
-        self._raise_ctrl_c(getattr(result, "error", None))
+        self.ctrl_c.raise_if_requested(getattr(result, "error", None))
         if not self.is_open:
             raise self._lost()
         return result.unwrap()
-
-    def _raise_ctrl_c(self, cause: BaseException | None) -> None:
-        __tracebackhide__ = True
-        if self._is_interrupted:
-            self._is_interrupted = False
-            self.was_interrupted = True
-            raise KeyboardInterrupt from cause
 
     def check_caller(self) -> None:
         """Raise an error if the loop can't be waited for here.
@@ -429,7 +321,7 @@ class Loop:
         answer: Any = None
         try:
             while True:
-                if type(answer) is _Throw:
+                if type(answer) is Throw:
                     trap = coroutine.throw(answer.error)
                 else:
                     trap = coroutine.send(answer)
@@ -444,121 +336,41 @@ class Loop:
         When the loop has ended, the answer is to unwind, as it is to a greenlet that is thrown away.
         """
         if not self.is_open:
-            return _Throw(greenlet.GreenletExit())
+            return Throw(greenlet.GreenletExit())
         if not self._is_inside:
             self._enter()  # Ctrl-C kept somebody from coming back inside
-        self._caller = greenlet.getcurrent()
+        self.drivers.caller = greenlet.getcurrent()
         try:
             answer = self._greenlet.switch(message)
         except greenlet.GreenletExit as error:
-            return _Throw(error)
-        return _Throw(greenlet.GreenletExit()) if answer is _CLOSE else answer
+            return Throw(error)
+        return Throw(greenlet.GreenletExit()) if answer is CLOSE else answer
 
     # ---------------------------------------------------------------- the loop's greenlet (task)
 
     @enable_ki_protection
-    def _run(self) -> _Command:
+    def _run(self) -> Command:
         self._result = outcome.capture(trio.run, self._main)
         if isinstance(self._result, outcome.Error):
             let_go(self._result.error)
         # Whoever waits is told, which is not always who has made this greenlet.  The body of a lifetime
         # can't be, as its parent is this greenlet; then it is the host that waits for the lifetime.
         with contextlib.suppress(ValueError):
-            self._greenlet.parent = self._caller
-        return _CLOSE
+            self._greenlet.parent = self.drivers.caller
+        return CLOSE
 
     @enable_ki_protection
     async def _main(self) -> None:
-        self._token = trio.lowlevel.current_trio_token()
+        self.ctrl_c.token = trio.lowlevel.current_trio_token()
         self._root_task = trio.lowlevel.current_root_task()
-        async with trio.open_nursery() as self._home:
+        async with trio.open_nursery() as self.drivers.home:
             try:
-                if await self.serve(self._host) is _KILL:
-                    await _kill()
+                if await self.drivers.serve(self._host) is KILL:
+                    await kill()
             finally:
                 for closable in reversed(self.live):
                     closable.abandon()
-                self._home.cancel_scope.cancel()
-
-    @enable_ki_protection
-    @types.coroutine
-    def serve(self, target: greenlet.greenlet) -> Generator[Any, Any, _Command]:
-        """Drive ``target``: yield its traps to Trio, until it says that it is done with this driver."""
-        message = None
-        while True:
-            trap = target.switch(message)
-            target = self._caller
-            if isinstance(trap, _Command):
-                if not isinstance(trap, _Stay):
-                    return trap
-                yield from self._stay(trap)
-                message = None
-                continue
-            try:
-                message = yield trap
-            except GeneratorExit:
-                raise
-            except BaseException as error:
-                message = _Throw(error)
-
-    @enable_ki_protection
-    async def _stay(self, stay: _Stay) -> None:
-        supervisor = stay.supervisor = await self.supervisor()
-        supervisor.start_soon(self._drive_stay, stay, name=stay.name)
-        if stay.is_cancelled:
-            supervisor.cancel()
-        # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
-        await stay.ended.wait(stay.cancel)
-        stay.problem = await self.release(supervisor, stay.problem)
-
-    @enable_ki_protection
-    async def _drive_stay(self, stay: _Stay) -> None:
-        task = stay.task = UserTask()
-        if stay.context is not None:
-            trio.lowlevel.current_task().context = stay.context
-        try:
-            await self.serve(stay.host)
-            stay.problem = task.end()
-        finally:
-            stay.ended.set()
-
-    # ---------------------------------------------------------------- for lifetimes (task)
-
-    @enable_ki_protection
-    async def supervisor(self) -> Supervisor:
-        """Return a supervisor for one user task.  A checkpoint if a new one has to be opened."""
-        if self._free_supervisors:
-            return self._free_supervisors.pop()
-        supervisor = Supervisor()
-        # The caller may be cancelled and still has something to tear down.
-        with trio.CancelScope(shield=True):
-            await self._home.start(supervisor.run)
-        return supervisor
-
-    @enable_ki_protection
-    async def release(
-        self, supervisor: Supervisor, problem: BaseException | None
-    ) -> BaseException | None:
-        """Take ``supervisor`` back after its user task has ended; return what it did wrong.
-
-        ``problem`` is what is known already and explains what came out of a broken supervisor.
-        """
-        if not supervisor.is_broken:
-            self._free_supervisors.append(supervisor)
-            return problem
-        error = await supervisor.wait_broken()
-        return problem or error
-
-
-async def _kill() -> None:
-    """End the Trio run at once: Trio gives up when an abort function raises."""
-
-    def fail(_raise_cancel: object) -> trio.lowlevel.Abort:
-        raise KeyboardInterrupt
-
-    with trio.CancelScope() as cancel_scope:
-        cancel_scope.cancel()
-        await trio.lowlevel.wait_task_rescheduled(fail)
+                self.drivers.home.cancel_scope.cancel()
 
 
 @disable_ki_protection

@@ -190,7 +190,11 @@ def _close(session: TrioSession, lifetime: Lifetime, function: Function) -> None
         raised = session.lose_loop(lost)
     except BaseException as error:
         raised = act_as_in_sync_code(prune(error))
-        if had_crashed and lifetime.loop.was_interrupted and isinstance(raised, KeyboardInterrupt):
+        if (
+            had_crashed
+            and lifetime.loop.ctrl_c.was_raised
+            and isinstance(raised, KeyboardInterrupt)
+        ):
             return  # the host has been told of the Ctrl-C that struck the fixture's background task
     else:
         return

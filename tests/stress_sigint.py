@@ -138,8 +138,9 @@ def run_once(delay: float, *, limit: float) -> str | None:
             return f"still running after {limit} s:\n{process.communicate()[0]}"
         seconds = time.monotonic() - started
         problems = []
-        # After the summary the signal finds Python ending, where anything may be struck.
-        is_late = " passed in " in output
+        # After the summary the signal finds Python ending, where anything may be struck; and a finalizer
+        # that is struck outside swallows KeyboardInterrupt, as in any Python program.
+        is_late = " passed in " in output or "__del__" in output
         if process.returncode not in ((0, 1, 2, -signal.SIGINT) if is_late else (2,)):
             problems.append(f"exit code {process.returncode}")
         if seconds > 2:

@@ -1,0 +1,90 @@
+"""Ctrl-C while a thread is inside, and what the hosts wait for.
+
+Inside, the handler of SIGINT is ours.  Where Trio says that the running code is unprotected, which is
+the user's code, it raises KeyboardInterrupt on the spot; all code of this package is marked as
+protected.  A KeyboardInterrupt that may not be raised on the spot is raised where the host's wait is
+blocked, as Trio's own would be in its main task, which is never the one that matters here; what is
+waited for next is cancelled; and it is raised once more when the host gets back outside.
+
+If a second one comes before that, what is waited for does not obey: then it is raised in Trio's run
+loop, which ends the loop under it.
+
+Pinned by ``tests/test_interrupt.py`` and ``tests/test_ctrl_c.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Protocol
+
+import greenlet
+import trio
+from trio.lowlevel import currently_ki_protected
+
+
+class Wait(Protocol):
+    """What a host waits for."""
+
+    def cancel(self) -> None:
+        """Cancel it.  Not a checkpoint."""
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt where it is blocked.  Not a checkpoint."""
+
+
+class CtrlC:
+    """The interrupts of one loop, whose greenlet is ``loop_greenlet``."""
+
+    def __init__(self, loop_greenlet: greenlet.greenlet) -> None:
+        self._loop_greenlet = loop_greenlet
+        #: Wakes the loop; known once the run has begun.
+        self.token: trio.lowlevel.TrioToken | None = None
+        #: What the hosts wait for, the innermost last.
+        self.waits: list[Wait] = []
+        #: Whether KeyboardInterrupt has been raised in a host.
+        self.was_raised = False
+        self._is_requested = False
+        #: One object for as long as the loop lives: it is compared by identity.
+        self.handler = self._on_sigint
+
+    def _on_sigint(self, _signum: int, _frame: object) -> None:
+        is_on_loop = greenlet.getcurrent() is self._loop_greenlet
+        if not currently_ki_protected():
+            # In a background task it is the host's affair as well: who uses the task must not fail first.
+            if is_on_loop:
+                self._request()
+            raise KeyboardInterrupt
+        is_second = self._is_requested
+        self._request()
+        if is_second and is_on_loop:
+            raise KeyboardInterrupt  # most likely in Trio's run loop, which ends the loop
+
+    def _request(self) -> None:
+        self._is_requested = True
+        if self.token is not None:
+            with contextlib.suppress(trio.RunFinishedError):
+                self.token.run_sync_soon(self._interrupt_wait)
+
+    def _interrupt_wait(self) -> None:
+        if self._is_requested and self.waits:
+            self.waits[-1].interrupt()
+            self.waits[-1].cancel()  # whatever it waits for next
+
+    def begin(self, wait: Wait) -> None:
+        """Note that a host begins to wait; the end is ``waits.pop()``."""
+        self.waits.append(wait)
+        if self._is_requested:
+            wait.cancel()
+
+    def cancel_wait(self) -> None:
+        """Cancel the innermost wait, if there is any.  Called on the loop."""
+        if self.waits:
+            self.waits[-1].cancel()
+
+    def raise_if_requested(self, cause: BaseException | None) -> None:
+        """Raise KeyboardInterrupt in a host, once."""
+        __tracebackhide__ = True
+        if self._is_requested:
+            self._is_requested = False
+            self.was_raised = True
+            raise KeyboardInterrupt from cause
