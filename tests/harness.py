@@ -106,6 +106,7 @@ class Suite:
         self.path: Path = pytester.path
         self._is_trio_mode: bool | None = None
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        monkeypatch.delenv("CI", raising=False)  # pytest's output is longer there
         monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
         monkeypatch.syspath_prepend(pytester.path)
         self.write("trace.py", _TRACE_MODULE)
