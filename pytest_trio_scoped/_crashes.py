@@ -30,7 +30,7 @@ import pytest
 
 from . import _errors
 from ._exceptions import innermost
-from ._outcomes import ENDS_THE_RUN, is_cancelled
+from ._outcomes import ENDS_THE_RUN, is_cancelled, needs_our_frame
 from ._pytest_names import active_fixture, active_fixtures, finish_fixture, item_of
 from ._session import TrioSession
 
@@ -134,7 +134,9 @@ class Crashes:
         __tracebackhide__ = True
         for crash in self._swept:
             if crash.is_of(fixturedef, request):
-                raise crash.tell()
+                raised = crash.tell()
+                __tracebackhide__ = not needs_our_frame(raised)
+                raise raised
         item = item_of(request)
         self._set_ups.append((item, fixturedef))
         try:
@@ -159,9 +161,9 @@ class Crashes:
                 told = self._sweep_if(is_concerned)
         if not told:
             return value
-        if len(told) == 1:
-            raise told[0]
-        raise BaseExceptionGroup(_errors.FAILED_AND_CRASHED, told)
+        raised = told[0] if len(told) == 1 else BaseExceptionGroup(_errors.FAILED_AND_CRASHED, told)
+        __tracebackhide__ = not needs_our_frame(raised)
+        raise raised
 
     def _sweep_if(self, is_concerned: Callable[[_Crash], bool]) -> list[BaseException]:
         concerned = [crash for crash in self._unswept if is_concerned(crash)]

@@ -58,3 +58,14 @@ def is_cancelled(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(isinstance(leaf, trio.Cancelled) for leaf in _leaves(error))
     return isinstance(error, trio.Cancelled)
+
+
+def needs_our_frame(error: BaseException) -> bool:
+    """Say whether ``error`` should show the frame of ours that raises it, for want of a user's.
+
+    A group that shows no frame at all crashes pytest before 9.0, and below a bare message pytest says
+    that everything is hidden.  A message shows no frames anyway.
+    """
+    return error.__traceback__ is None and isinstance(
+        error, (BaseExceptionGroup, pytest.fail.Exception)
+    )

@@ -18,7 +18,7 @@ from ._bodies import Arguments, Function, body_maker, call, needs_own_task, nurs
 from ._contexts import Changes, in_context, own_context
 from ._exceptions import prune
 from ._lifetime import Lifetime, NoYield, SecondYield
-from ._outcomes import act_as_in_sync_code
+from ._outcomes import act_as_in_sync_code, needs_our_frame
 from ._pytest_names import call_fixture_function, fixture_source
 from ._requests import Finalizer, give_own_nursery, run_finalizers_with
 from ._session import TrioSession
@@ -37,6 +37,7 @@ def _run(
         raised = session.lose_loop(lost)
     except BaseException as error:
         raised = act_as_in_sync_code(prune(error))
+    __tracebackhide__ = not needs_our_frame(raised)
     raise raised
 
 
@@ -185,7 +186,6 @@ def _close(session: TrioSession, lifetime: Lifetime, function: Function) -> None
         source, location = fixture_source(function)
         message = _errors.TOO_MANY_YIELDS.format(source=source, location=location)
         raised: BaseException = pytest.fail.Exception(message, pytrace=False)
-        __tracebackhide__ = False  # where all is hidden pytest says so, below the message
     except LoopLost as lost:
         raised = session.lose_loop(lost)
     except BaseException as error:
@@ -198,6 +198,7 @@ def _close(session: TrioSession, lifetime: Lifetime, function: Function) -> None
             return  # the host has been told of the Ctrl-C that struck the fixture's background task
     else:
         return
+    __tracebackhide__ = not needs_our_frame(raised)
     raise raised
 
 
