@@ -116,6 +116,10 @@ def normal(output: str) -> list[str]:
     output = re.sub(
         r"^plugins: .*\n|^.*plugin=<pytest_trio_scoped.*\n", "", output, flags=re.MULTILINE
     )
+    if pytest.version_tuple < (9,):
+        # There pytest calls out that our frames are hidden, and is one line off in an async generator.
+        output = re.sub(r"^All traceback entries are hidden.*\n", "", output, flags=re.MULTILINE)
+        output = re.sub(r"(test_second_yield\.py):\d+", r"\1:N", output)
     output = re.sub(r"={3,}", "===", output)
     # contextlib has two classes for the two kinds of context managers.
     output = re.sub(r"contextlib.py:\d+", "contextlib.py:N", output)
