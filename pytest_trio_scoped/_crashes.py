@@ -23,7 +23,8 @@ Pinned by ``tests/test_crashes.py`` and ``tests/test_lost_loop.py``.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 _Fixture = pytest.FixtureDef[Any]
 
+#: In place of the test at hand while it is torn down: nothing is cancelled then.
+_TEARING_DOWN: Any = object()
+
 
 @dataclasses.dataclass(eq=False)
 class _Crash:
@@ -50,6 +54,7 @@ class _Crash:
     lifetime: Lifetime
     #: What really happened; known after the sweep.
     error: BaseException | None = None
+    traceback: TracebackType | None = None
     is_told: bool = False
 
     def is_of(self, fixturedef: _Fixture, request: pytest.FixtureRequest) -> bool:
@@ -64,7 +69,7 @@ class _Crash:
         """Return what happened, to be raised where it is reported."""
         assert self.error is not None
         self.is_told = True
-        return self.error
+        return self.error.with_traceback(self.traceback)  # without the frames of earlier reports
 
 
 class Crashes:
@@ -76,7 +81,11 @@ class Crashes:
         self._swept: list[_Crash] = []
         #: Whose set-up is under way, the innermost last.
         self._set_ups: list[tuple[pytest.Function, _Fixture]] = []
-        self._called: pytest.Item | None = None
+        #: The test at hand, from its first set-up until its tear-down.
+        self._item: pytest.Item | None = None
+        #: What fixtures have asked for with ``getfixturevalue``.
+        self._asked_for: dict[_Fixture, set[_Fixture]] = {}
+        self._is_sweeping = False
 
     # ---------------------------------------------------------------- on the loop
 
@@ -85,13 +94,20 @@ class Crashes:
     ) -> None:
         """Note a crash, and cancel what is running if it depends on the fixture."""
         self._unswept.append(_Crash(fixturedef, request, lifetime))
-        if self._set_ups:
-            item, waiting = self._set_ups[-1]
-            is_concerned = _requires(item, waiting, fixturedef)
-        else:
-            is_concerned = self._called is not None and fixturedef in active_fixtures(self._called)
-        if is_concerned:
-            self._session.loop.ctrl_c.cancel_wait()
+        self._cancel_who_depends()
+
+    def _cancel_who_depends(self) -> None:
+        """Cancel what is waited for if it depends on a fixture that has crashed."""
+        for crash in self._unswept:
+            if self._set_ups:
+                item, waiting = self._set_ups[-1]
+                is_concerned = self._requires(item, waiting, crash.fixturedef)
+            else:
+                is_concerned = self._item is not None and crash.fixturedef in active_fixtures(
+                    self._item
+                )
+            if is_concerned:
+                self._session.loop.ctrl_c.cancel_wait()
 
     # ---------------------------------------------------------------- in pytest's code
 
@@ -100,15 +116,30 @@ class Crashes:
         while self._unswept:
             crash = self._unswept.pop()
             raised = None
+            self._is_sweeping = True
             try:
                 finish_fixture(crash.fixturedef, crash.request)
             except BaseException as error:
                 raised = error
+            finally:
+                self._is_sweeping = False
             if isinstance(raised, ENDS_THE_RUN):
                 raise raised
             crash.error = _explain(crash, raised)
+            crash.traceback = crash.error.__traceback__
             self._swept.append(crash)
             crash.request.node.addfinalizer(lambda crash=crash: self._end_scope(crash))
+
+    def closed(self, lifetime: Lifetime, raised: BaseException | None) -> BaseException | None:
+        """Return what to raise after the tear-down of a fixture that had crashed.
+
+        Outside of a sweep its scope has ended before anybody noticed.
+        """
+        crash = next((crash for crash in self._unswept if crash.lifetime is lifetime), None)
+        if self._is_sweeping or crash is None or isinstance(raised, ENDS_THE_RUN):
+            return raised
+        self._unswept.remove(crash)
+        return _explain(crash, raised)
 
     def _end_scope(self, crash: _Crash) -> None:
         self._swept.remove(crash)
@@ -118,11 +149,8 @@ class Crashes:
     def call(self, item: pytest.Function, function: Callable[[], Any]) -> Any:
         """Call ``function``, the test; raise what happened if a fixture of it crashes meanwhile."""
         __tracebackhide__ = True
-        self._called = item
-        try:
-            return self._tell(function, lambda crash: crash.fixturedef in active_fixtures(item))
-        finally:
-            self._called = None
+        self._item = item
+        return self._tell(function, lambda crash: crash.fixturedef in active_fixtures(item))
 
     def set_up(
         self, fixturedef: _Fixture, request: pytest.FixtureRequest, function: Callable[[], Any]
@@ -138,27 +166,71 @@ class Crashes:
                 __tracebackhide__ = not needs_our_frame(raised)
                 raise raised
         item = item_of(request)
+        if self._item is not _TEARING_DOWN:
+            self._item = item
+        if self._set_ups:
+            self.asks_for(self._set_ups[-1][1], fixturedef)
+        self._asked_for.pop(fixturedef, None)
         self._set_ups.append((item, fixturedef))
         try:
-            return self._tell(function, lambda crash: _requires(item, fixturedef, crash.fixturedef))
+            return self._tell(
+                function, lambda crash: self._requires(item, fixturedef, crash.fixturedef)
+            )
         finally:
             self._set_ups.pop()
+            self._cancel_who_depends()
+
+    def asks_for(self, fixturedef: _Fixture, required: _Fixture | None) -> None:
+        """Note that the set-up of ``fixturedef`` has asked for ``required``, not by an argument."""
+        if required is not None:
+            self._asked_for.setdefault(fixturedef, set()).add(required)
+
+    def _requires(self, item: pytest.Function, fixturedef: _Fixture, wanted: _Fixture) -> bool:
+        """Say whether ``fixturedef`` depends on ``wanted``, directly or through others."""
+        seen: set[_Fixture] = set()
+        pending = [fixturedef]
+        while pending:
+            current = pending.pop()
+            for required in (
+                *(active_fixture(item, name) for name in current.argnames),
+                *self._asked_for.get(current, ()),
+            ):
+                if required is not None and required not in seen:
+                    seen.add(required)
+                    pending.append(required)
+        return wanted in seen
+
+    def begin_set_up(self) -> None:
+        """Sweep: no test starts while a dead fixture is around."""
+        self._item = None
+        self.sweep()
+
+    def begin_call(self, item: pytest.Item) -> None:
+        """Note the test at hand."""
+        self._item = item
+
+    def begin_tear_down(self) -> None:
+        """Sweep; from now on nothing is cancelled."""
+        self._item = _TEARING_DOWN
+        self.sweep()
 
     def _tell(self, function: Callable[[], Any], is_concerned: Callable[[_Crash], bool]) -> Any:
         __tracebackhide__ = True
         told = self._sweep_if(is_concerned)
         value = None
+        own: BaseException | None = None
         if not told:
             try:
                 value = function()
             except ENDS_THE_RUN:
                 raise
             except BaseException as error:
-                told = self._sweep_if(is_concerned)
-                if not (told and is_cancelled(error)):
-                    told.insert(0, error)
-            else:
-                told = self._sweep_if(is_concerned)
+                own = error
+            told = self._sweep_if(
+                is_concerned
+            )  # outside of the handler, which would become a context
+            if own is not None and not (told and is_cancelled(own)):
+                told.insert(0, own)
         if not told:
             return value
         raised = told[0] if len(told) == 1 else BaseExceptionGroup(_errors.FAILED_AND_CRASHED, told)
@@ -200,28 +272,14 @@ def _explain(crash: _Crash, raised: BaseException | None) -> BaseException:
         return BaseExceptionGroup(_errors.FAILED_AND_CRASHED, [silent, raised])
     assert raised is not None
     error = innermost(raised)
+    if error.__context__ is not None and is_cancelled(error.__context__):
+        error.__context__ = None  # only how the fixture learned of it
     error.add_note(_errors.CRASHED_NOTE.format(name=name))
     return error
 
 
 def _describe(fixturedef: _Fixture) -> str:
     return f"{fixturedef.argname!r} (scope {fixturedef.scope!r})"
-
-
-def _requires(item: pytest.Function, fixturedef: _Fixture, wanted: _Fixture) -> bool:
-    """Say whether ``fixturedef`` depends on ``wanted``, directly or through others."""
-    return any(required is wanted for required in _required(item, fixturedef, set()))
-
-
-def _required(
-    item: pytest.Function, fixturedef: _Fixture, seen: set[_Fixture]
-) -> Iterator[_Fixture]:
-    for name in fixturedef.argnames:
-        required = active_fixture(item, name)
-        if required is not None and required not in seen:
-            seen.add(required)
-            yield required
-            yield from _required(item, required, seen)
 
 
 class CrashHooks:
@@ -233,9 +291,14 @@ class CrashHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
         """No test starts while a dead fixture is around."""
-        self._crashes.sweep()
+        self._crashes.begin_set_up()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        """Items that are no functions may wait for the loop as well."""
+        self._crashes.begin_call(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
         """What has crashed goes before what has not."""
-        self._crashes.sweep()
+        self._crashes.begin_tear_down()

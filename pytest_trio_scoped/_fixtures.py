@@ -66,7 +66,8 @@ class FixtureHooks:
     ) -> Callable[..., Any]:
         from ._twins import outside_twin
 
-        return outside_twin(self._session, request, bound_fixture_function(fixturedef, request))
+        bound = bound_fixture_function(fixturedef, request)
+        return outside_twin(self._session, fixturedef, request, bound)
 
     def _depends_on_inside(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest

@@ -83,9 +83,9 @@ def active_fixture(item: pytest.Function, name: str) -> pytest.FixtureDef[Any] |
     return item._request._fixture_defs.get(name)
 
 
-def active_fixtures(item: pytest.Item) -> Collection[pytest.FixtureDef[Any]]:
-    """Return the definitions of all fixtures that have been set up for ``item``."""
-    request = getattr(item, "_request", None)
+def active_fixtures(item: object) -> Collection[pytest.FixtureDef[Any]]:
+    """Return the definitions of all fixtures that have been set up for ``item``, if it is a test."""
+    request = getattr(item, "_request", None)  # not every item has one
     return request._fixture_defs.values() if request else ()
 
 

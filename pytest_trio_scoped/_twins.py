@@ -5,6 +5,8 @@ Imported at the first async need.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
@@ -165,6 +167,8 @@ class FixtureTwin:
         except NoYield:
             raised: BaseException = ValueError(_errors.NO_YIELD.format(name=request.fixturename))
         except LoopLost as lost:
+            with contextlib.suppress(BaseException):
+                lifetime.lose()
             raised = session.lose_loop(lost)
         except BaseException as error:
             raised = act_as_in_sync_code(prune(error))
@@ -177,6 +181,7 @@ class FixtureTwin:
 def _close(session: TrioSession, lifetime: Lifetime, function: Function) -> None:
     __tracebackhide__ = True
     had_crashed = lifetime.state is State.CRASHED
+    raised: BaseException | None = None
     try:
         if lifetime.loop.is_open:
             lifetime.close()
@@ -185,25 +190,29 @@ def _close(session: TrioSession, lifetime: Lifetime, function: Function) -> None
     except SecondYield:
         source, location = fixture_source(function)
         message = _errors.TOO_MANY_YIELDS.format(source=source, location=location)
-        raised: BaseException = pytest.fail.Exception(message, pytrace=False)
+        raised = pytest.fail.Exception(message, pytrace=False)
     except LoopLost as lost:
+        with contextlib.suppress(BaseException):
+            lifetime.lose()
         raised = session.lose_loop(lost)
     except BaseException as error:
         raised = act_as_in_sync_code(prune(error))
-        if (
-            had_crashed
-            and lifetime.loop.ctrl_c.was_raised
-            and isinstance(raised, KeyboardInterrupt)
-        ):
-            return  # the host has been told of the Ctrl-C that struck the fixture's background task
-    else:
+        is_told = lifetime.loop.ctrl_c.was_raised and isinstance(raised, KeyboardInterrupt)
+        if had_crashed and is_told:
+            return  # the host knows of the Ctrl-C that struck the fixture's background task
+    if had_crashed:
+        raised = session.crashes.closed(lifetime, raised)
+    if raised is None:
         return
     __tracebackhide__ = not needs_our_frame(raised)
     raise raised
 
 
 def outside_twin(
-    session: TrioSession, request: pytest.FixtureRequest, function: Function
+    session: TrioSession,
+    fixturedef: pytest.FixtureDef[Any],
+    request: pytest.FixtureRequest,
+    function: Function,
 ) -> Function:
     """Return a function that sets a sync fixture up outside, while a loop is open.
 
@@ -228,8 +237,15 @@ def outside_twin(
             with in_context(context):
                 return call_outside(inner)
 
-        run_finalizers_with(request, run)
-        value = run(partial(call_fixture_function, function, request, arguments))
+        def run_finalizer(finalizer: Finalizer) -> None:
+            __tracebackhide__ = True
+            value = run(finalizer)
+            if inspect.iscoroutine(value):
+                _run(session, lambda: value, {}, name="finalizer", context=context)
+
+        run_finalizers_with(request, run_finalizer)
+        set_up = partial(call_fixture_function, function, request, arguments)
+        value = session.crashes.set_up(fixturedef, request, partial(run, set_up))
         changes = Changes(before, context)
         if changes:
             changes.apply(*requesters)

@@ -33,6 +33,13 @@ def let_go(error: BaseException) -> None:
     Frames keep their callers, and so all of the dead run, alive.  Where Trio's run loop was waiting
     its generator is closed here, which it warns of.
     """
+    with warnings.catch_warnings(action="ignore"):
+        for each in everything_in(error):
+            for frame, _ in traceback.walk_tb(each.__traceback__):
+                # Whoever keeps the frames (a debugger, a plugin that dumps stacks) would have this done
+                # later, and the generator's end would clear the run context of the next loop.
+                if frame.f_code is trio.run.__code__:
+                    frame.f_locals["gen"].close()
     cause = innermost_cause(error)
     where = "".join(traceback.format_tb(prune(cause).__traceback__))
     cause.add_note(_errors.RAISED_AT.format(traceback=where.rstrip()))
