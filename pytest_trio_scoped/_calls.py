@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from . import _errors
-from ._lending import lend_nursery
+from ._lending import prepare_request
 from ._ownership import is_async, is_marked, is_our_test, is_stand_in
 from ._pytest_names import active_fixture, call_test_function, requested_names
 from ._session import TrioSession
@@ -59,7 +59,7 @@ class CallHooks:
         if "request" in names:
             request = item.funcargs["request"]
             assert isinstance(request, pytest.FixtureRequest)
-            lend_nursery(self._session, request)
+            prepare_request(self._session, request)
         if not self._session.has_loop:
             return None
         from ._twins import call_twin, outside_call_twin

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import _errors
-from ._exceptions import innermost
+from ._exceptions import innermost, prune
 from ._outcomes import ENDS_THE_RUN, is_cancelled, needs_our_frame
 from ._pytest_names import active_fixture, active_fixtures, finish_fixture, item_of
 from ._session import TrioSession
@@ -86,6 +86,7 @@ class Crashes:
         #: What fixtures have asked for with ``getfixturevalue``.
         self._asked_for: dict[_Fixture, set[_Fixture]] = {}
         self._is_sweeping = False
+        self._dead_nurseries: list[Lifetime] = []
 
     # ---------------------------------------------------------------- on the loop
 
@@ -95,6 +96,12 @@ class Crashes:
         """Note a crash, and cancel what is running if it depends on the fixture."""
         self._unswept.append(_Crash(fixturedef, request, lifetime))
         self._cancel_who_depends()
+
+    def notice_nursery(self, lifetime: Lifetime) -> None:
+        """Note that the nursery a test has asked for has crashed, and cancel the test."""
+        self._dead_nurseries.append(lifetime)
+        if not self._set_ups and self._item is not _TEARING_DOWN:
+            self._session.loop.ctrl_c.cancel_wait()
 
     def _cancel_who_depends(self) -> None:
         """Cancel what is waited for if it depends on a fixture that has crashed."""
@@ -231,11 +238,22 @@ class Crashes:
             )  # outside of the handler, which would become a context
             if own is not None and not (told and is_cancelled(own)):
                 told.insert(0, own)
+        while self._dead_nurseries and not self._set_ups:
+            told = self._close_nursery(told)
         if not told:
             return value
         raised = told[0] if len(told) == 1 else BaseExceptionGroup(_errors.FAILED_AND_CRASHED, told)
         __tracebackhide__ = not needs_our_frame(raised)
         raise raised
+
+    def _close_nursery(self, told: list[BaseException]) -> list[BaseException]:
+        try:
+            self._dead_nurseries.pop().close()
+        except ENDS_THE_RUN:
+            raise
+        except BaseException as error:
+            return [*(one for one in told if not is_cancelled(one)), prune(innermost(error))]
+        return told
 
     def _sweep_if(self, is_concerned: Callable[[_Crash], bool]) -> list[BaseException]:
         concerned = [crash for crash in self._unswept if is_concerned(crash)]

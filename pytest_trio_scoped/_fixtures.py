@@ -13,7 +13,7 @@ from typing import Any, overload
 
 import pytest
 
-from ._lending import lend_nursery
+from ._lending import prepare_request
 from ._ownership import OUR_ATTRIBUTE, is_async, is_our_fixture, is_stand_in
 from ._pytest_names import (
     active_fixture,
@@ -49,7 +49,7 @@ class FixtureHooks:
             self._replace_once(fixturedef, request, self._twin(fixturedef, request))
         else:
             if "request" in fixturedef.argnames:
-                lend_nursery(session, request)
+                prepare_request(session, request)
             if session.has_loop:
                 self._replace_once(fixturedef, request, self._outside_twin(fixturedef, request))
 

@@ -24,6 +24,7 @@ __all__ = [
     "call_test_function",
     "finish_failed_set_up",
     "finish_fixture",
+    "fixture_of",
     "fixture_source",
     "item_of",
     "replace_fixture_function",
@@ -73,6 +74,11 @@ def item_of(request: pytest.FixtureRequest) -> pytest.Function:
     ``request.node`` is the node of the scope.  A public ``request.item`` would replace it.
     """
     return request._pyfuncitem
+
+
+def fixture_of(request: pytest.FixtureRequest) -> pytest.FixtureDef[Any] | None:
+    """Return the definition of the fixture whose request this is, ``None`` for a test's."""
+    return getattr(request, "_fixturedef", None)
 
 
 def active_fixture(item: pytest.Function, name: str) -> pytest.FixtureDef[Any] | None:

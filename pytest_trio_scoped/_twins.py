@@ -6,7 +6,6 @@ Imported at the first async need.
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
@@ -21,7 +20,7 @@ from ._contexts import Changes, in_context, own_context
 from ._exceptions import prune
 from ._lifetime import Lifetime, NoYield, SecondYield
 from ._outcomes import act_as_in_sync_code, needs_our_frame
-from ._pytest_names import call_fixture_function, fixture_source
+from ._pytest_names import call_fixture_function, fixture_of, fixture_source
 from ._requests import Finalizer, give_own_nursery, run_finalizers_with
 from ._session import TrioSession
 from ._states import State
@@ -54,13 +53,26 @@ def _prepare_requests(session: TrioSession, arguments: Arguments, context: Conte
             __tracebackhide__ = True
             return _run(session, finalizer, {}, name=name, context=context)
 
-        give_own_nursery(request, partial(open_nursery, session))
+        give_own_nursery(request, partial(open_nursery, session, request))
         run_finalizers_with(request, run)
 
 
-def open_nursery(session: TrioSession, add_finalizer: Callable[[Finalizer], None]) -> trio.Nursery:
-    """Open a nursery for somebody who has begun to run without one."""
-    lifetime = Lifetime(session.loop, "nursery", nursery_body, has_nursery=True)
+def open_nursery(
+    session: TrioSession,
+    request: pytest.FixtureRequest,
+    add_finalizer: Callable[[Finalizer], None],
+) -> trio.Nursery:
+    """Open a nursery for the owner of ``request``, who has begun to run without one."""
+    owner = fixture_of(request)
+
+    def on_crash(lifetime: Lifetime) -> None:
+        if owner is None:
+            session.crashes.notice_nursery(lifetime)
+        else:
+            session.crashes.notice(owner, request, lifetime)
+
+    session.open_loop()
+    lifetime = Lifetime(session.loop, "nursery", nursery_body, has_nursery=True, on_crash=on_crash)
     nursery: trio.Nursery = lifetime.open()
     add_finalizer(partial(_close, session, lifetime, nursery_body))
     return nursery
@@ -237,13 +249,7 @@ def outside_twin(
             with in_context(context):
                 return call_outside(inner)
 
-        def run_finalizer(finalizer: Finalizer) -> None:
-            __tracebackhide__ = True
-            value = run(finalizer)
-            if inspect.iscoroutine(value):
-                _run(session, lambda: value, {}, name="finalizer", context=context)
-
-        run_finalizers_with(request, run_finalizer)
+        run_finalizers_with(request, run)
         set_up = partial(call_fixture_function, function, request, arguments)
         value = session.crashes.set_up(fixturedef, request, partial(run, set_up))
         changes = Changes(before, context)

@@ -436,3 +436,129 @@ def test_what_is_no_error_acts_as_in_sync_code(
     assert result.exit_code == exit_code, result.output
     assert text in result.output
     assert result.trace == ["wide down"]
+
+
+@pytest.mark.parametrize(
+    ("cancel", "text"),
+    [
+        ("raise Boom('late')", "Boom: late"),
+        (
+            "nursery.cancel_scope.cancel()",
+            "The fixture 'server' (scope 'module') cancelled the test",
+        ),
+    ],
+    ids=["raises", "cancels_itself"],
+)
+def test_a_crash_in_the_last_tear_down_of_the_scope_is_an_error_there(
+    suite: Suite, cancel: str, text: str
+) -> None:
+    suite.tests(
+        f"""
+        class Boom(Exception):
+            pass
+        @pytest.fixture(scope="module")
+        async def server():
+            go = trio.Event()
+            async with trio.open_nursery() as nursery:
+                async def background():
+                    await go.wait()
+                    {cancel}
+                nursery.start_soon(background)
+                yield go
+        @pytest.fixture(scope="module")
+        async def client(server):
+            yield
+            server.set()
+            await trio.testing.wait_all_tasks_blocked()
+        async def test_last(client): pass
+        """
+    )
+    suite.write("test_z.py", "async def test_of_the_next_module(): pass\n")
+    suite.write("conftest.py", "import trio.testing\n")
+    result = suite.run_subprocess()
+    assert result.phases == {
+        "test_last": "passed passed failed",
+        "test_of_the_next_module": "passed passed passed",
+    }
+    assert text in result.output
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        """
+    @pytest.fixture
+    async def waiting(request):
+        server = request.getfixturevalue("server")
+        go.set()
+        await trio.sleep_forever()
+        """,
+        """
+    @pytest.fixture
+    def waiting(request):
+        server = request.getfixturevalue("server")
+        async def wait():
+            go.set()
+            await trio.sleep_forever()
+        await_(wait())
+        """,
+    ],
+    ids=["async", "sync"],
+)
+def test_what_was_asked_for_dynamically_is_depended_on(suite: Suite, waiting: str) -> None:
+    suite.tests(
+        SERVER.format(scope="module")
+        + "    async def test_first(): pass\n"
+        + waiting
+        + "\n    def test_it(waiting): pass\n"
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_first": "passed", "test_it": "error"}
+    assert "Boom: in the background" in result.output
+    assert "Cancelled" not in result.output
+
+
+def test_a_test_is_told_of_a_crash_during_a_set_up_it_asked_for(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "function",
+        """
+    @pytest.fixture
+    async def other():
+        go.set()
+        await trio.testing.wait_all_tasks_blocked()
+    async def test_it(server, request):
+        request.getfixturevalue("other")
+        await trio.sleep_forever()
+        """,
+    )
+    suite.write("conftest.py", "import trio.testing\n")
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_it": "failed"}
+    assert "Boom: in the background" in result.output
+
+
+def test_a_nursery_that_was_asked_for_dynamically_crashes_its_owner(suite: Suite) -> None:
+    suite.tests(
+        """
+        async def background():
+            raise OSError("in the nursery")
+        async def test_it(request):
+            request.getfixturevalue("nursery").start_soon(background)
+            await trio.sleep_forever()
+        @pytest.fixture
+        async def owner(request):
+            request.getfixturevalue("nursery").start_soon(background)
+        async def test_of_owner(owner):
+            await trio.sleep_forever()
+        async def test_bystander(): pass
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {
+        "test_it": "failed",
+        "test_of_owner": "failed",
+        "test_bystander": "passed",
+    }
+    assert result.output.count("OSError: in the nursery") >= 2
+    assert "Cancelled" not in result.output

@@ -498,3 +498,23 @@ def test_a_cancelled_set_up_is_undone_and_may_be_done_again(suite: Suite, scope:
             *("False", "inside's finalizer", "sync down", "sync's finalizer", "generator down"),
             "base's finalizer",
         ]
+
+
+def test_async_finalizers_are_awaited_in_sync_code_outside_too(suite: Suite) -> None:
+    suite.tests(
+        """
+        async def finalizer():
+            await trio.sleep(0)
+            trace("finalizer")
+        @pytest.fixture
+        def sync(request):
+            request.addfinalizer(finalizer)
+            request.addfinalizer(lambda: trace("last added"))
+        def test_fixture(sync): trace("test_fixture")
+        def test_request(request):
+            request.addfinalizer(finalizer)
+        """
+    )
+    result = suite.run_subprocess()
+    assert set(result.outcomes.values()) == {"passed"}
+    assert result.trace == ["test_fixture", "last added", "finalizer", "finalizer"]

@@ -145,3 +145,57 @@ def test_a_loop_that_ends_while_nothing_waits_is_noticed_by_who_waits_next(suite
     result = suite.run_subprocess("-W", "default")
     assert result.outcomes == {"test_it": "passed", "test_next": "failed", "test_after": "passed"}
     assert "OSError: the end" in result.output
+
+
+def test_a_frame_that_is_kept_does_not_clear_the_next_loop_when_it_goes(suite: Suite) -> None:
+    suite.tests(
+        FIXTURES
+        + """
+    import gc, signal, sys
+    kept = []
+    def crash(signum, frame):
+        frames = []
+        while frame is not None:
+            frames.append(frame)
+            frame = frame.f_back
+        frames.append(frames)  # a cycle, which only the garbage collector finds
+        raise OSError("the end")
+    async def test_it():
+        signal.signal(signal.SIGALRM, crash)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        await trio.sleep_forever()
+    async def test_after(wide):
+        gc.collect()
+        await trio.sleep(0)
+    async def test_later(wide):
+        await trio.sleep(0)
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_it": "failed", "test_after": "passed", "test_later": "passed"}
+
+
+@pytest.mark.parametrize("place", ["set-up", "tear-down"])
+def test_what_is_cut_short_is_unwound(suite: Suite, place: str) -> None:
+    set_up, tear_down = (
+        ("await ending()", "pass") if place == "set-up" else ("pass", "await ending()")
+    )
+    body = "\n".join("    " + line for line in ENDINGS["signal handler"].splitlines())
+    suite.tests(
+        f"""
+        async def ending():{body}
+        @pytest.fixture
+        async def cut():
+            try:
+                {set_up}
+                yield
+                {tear_down}
+            finally:
+                trace("finally")
+        async def test_it(cut): pass
+        async def test_after(): await trio.sleep(0)
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.trace == ["finally"]
+    assert result.outcomes == {"test_it": "error", "test_after": "passed"}
