@@ -179,10 +179,12 @@ class Crashes:
             self.asks_for(self._set_ups[-1][1], fixturedef)
         self._asked_for.pop(fixturedef, None)
         self._set_ups.append((item, fixturedef))
+
+        def is_concerned(crash: _Crash) -> bool:
+            return self._requires(item, fixturedef, crash.fixturedef)
+
         try:
-            return self._tell(
-                function, lambda crash: self._requires(item, fixturedef, crash.fixturedef)
-            )
+            return self._tell(function, is_concerned)
         finally:
             self._set_ups.pop()
             self._cancel_who_depends()

@@ -320,7 +320,7 @@ def test_of_a_test_fails_it_when_a_child_crashes(suite: Suite) -> None:
         "test_sync": "passed failed passed",
         "test_twice": "passed failed passed",
         "test_skipped": "passed skipped passed",
-        "test_dynamic": "passed passed failed",
+        "test_dynamic": "passed failed passed",
         "test_after": "passed passed passed",
     }
     assert result.trace == ["cancelled", "sync goes on", "child starts", "child ends"]
@@ -328,7 +328,7 @@ def test_of_a_test_fails_it_when_a_child_crashes(suite: Suite) -> None:
         "FAILED test_it.py::test_waiting - ValueError: waiting",
         "FAILED test_it.py::test_not_waiting - ValueError: not waiting",
         "FAILED test_it.py::test_sync - ValueError: sync",
-        "ERROR test_it.py::test_dynamic - ValueError: dynamic",
+        "FAILED test_it.py::test_dynamic - ValueError: dynamic",
     ]:
         assert line in result.output
     assert "FAILED test_it.py::test_twice - ExceptionGroup: " in result.output
