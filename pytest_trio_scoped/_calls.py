@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -70,6 +70,32 @@ class CallHooks:
         asks = any(active_fixture(item, name) in inside for name in (*names, *used))
         is_inside = asks and not is_stand_in(function)
         return (call_twin if is_inside else outside_call_twin)(self._session, item, function)
+
+
+class EarlyCallHooks:
+    """Put the twin of a test that is known to be ours in place before any other plugin sees the test.
+
+    As under pytest-trio: conftests mark or wrap what is still async when it is called, and would do so
+    with ours, to which they may not be equal (a bound method takes no mark).
+    """
+
+    def __init__(self, calls: CallHooks) -> None:
+        self._calls = calls
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """Replace the function for the call."""
+        __tracebackhide__ = True
+        function = pyfuncitem.obj
+        twin = self._calls.twin(pyfuncitem) if is_async(function) else None
+        if twin is None:
+            return (yield)
+        setattr(twin, TWIN_ATTRIBUTE, True)
+        pyfuncitem.obj = twin
+        try:
+            return (yield)
+        finally:
+            pyfuncitem.obj = function
 
 
 def _is_hypothesis_test(function: Callable[..., Any]) -> bool:

@@ -94,6 +94,17 @@ class TrioSession:
         """Open the loop if there is none."""
         self.loop  # noqa: B018
 
+    def let_loop_settle(self) -> None:
+        """Let the tasks of the loop take a few steps."""
+
+        async def settle() -> None:
+            import trio
+
+            for _ in range(10):
+                await trio.lowlevel.checkpoint()
+
+        self.loop.run(settle, name="settle")
+
     def system_tasks(self) -> frozenset[trio.lowlevel.Task]:
         """Return the tasks that belong to the loop itself, none if there is no loop."""
         return frozenset() if self._loop is None else self._loop.system_tasks()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from . import _builtin_fixtures, _errors, _leaks
-from ._calls import CallHooks
+from ._calls import CallHooks, EarlyCallHooks
 from ._collection import CollectionHooks
 from ._debugging import DebugHooks, TraceHooks
 from ._fixtures import FixtureHooks
@@ -43,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
         CollectionHooks(session),
         FixtureHooks(session),
         calls,
+        EarlyCallHooks(calls),
         RunHooks(session),
         DebugHooks(session),
     ):

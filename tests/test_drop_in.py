@@ -443,3 +443,26 @@ def test_set_up_methods_around_async_tests_are_sync_and_outside(suite: Suite) ->
     result = suite.run()
     assert result.phases == {"TestIt::test_a": "passed passed passed"}
     assert result.trace == ["test_a", "6"]
+
+
+def test_a_hook_that_marks_what_is_async_leaves_marked_methods_alone(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import inspect, pytest
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_pyfunc_call(pyfuncitem):
+            if inspect.iscoroutinefunction(pyfuncitem.obj):
+                pyfuncitem.obj = pytest.mark.trio(pyfuncitem.obj)
+        """,
+    )
+    suite.tests(
+        """
+        class TestIt:
+            @pytest.mark.trio
+            async def test_it(self):
+                await trio.sleep(0)
+        """,
+        trio_mode=False,
+    )
+    assert suite.run().outcomes == {"TestIt::test_it": "passed"}

@@ -98,3 +98,14 @@ def test_what_was_dropped_is_named_there(suite: Suite, body: str, text: str) -> 
     assert "test_it.py::test_guilty" in summary
     assert text in summary
     assert "test_it.py::test_after" not in summary
+
+
+def test_a_system_task_that_is_about_to_end_is_no_leak(suite: Suite) -> None:
+    suite.tests(
+        """
+        async def test_before(): await trio.sleep(0)
+        async def test_it():
+            trio.lowlevel.spawn_system_task(trio.sleep, 0)
+        """
+    )
+    assert set(suite.run_subprocess().outcomes.values()) == {"passed"}
