@@ -148,7 +148,9 @@ def _program(suite: Suite, source: str) -> str:
         timeout=40,
         check=False,
     )
-    assert process.stderr == ""
+    # greenlet 3.1 may say this when a thread with greenlets ends with the program.
+    complaints = [line for line in process.stderr.splitlines() if "greenlet: WARNING" not in line]
+    assert complaints == []
     assert process.returncode == 0, process.stdout
     return process.stdout
 
