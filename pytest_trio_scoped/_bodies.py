@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, cast
 
 import trio
+from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from ._lifetime import Body
 from ._nursery import own_nursery
@@ -73,12 +74,18 @@ async def _plain_body(function: Function, arguments: Arguments) -> AsyncGenerato
     yield await _await_if_needed(function(**arguments))
 
 
+@enable_ki_protection
 async def _generator_body(function: Function, arguments: Arguments) -> AsyncGenerator[Any, None]:
     generator = function(**arguments)
     try:
-        value = next(generator)
+        value = _unprotected(next, generator)
     except StopIteration:
         return
+    except KeyboardInterrupt:
+        # It may have come after the "yield" and before the value got here; then the set-up is complete.
+        if inspect.getgeneratorstate(generator) == inspect.GEN_SUSPENDED:
+            next(generator, None)
+        raise
     try:
         yield value
     except BaseException as error:
@@ -86,10 +93,16 @@ async def _generator_body(function: Function, arguments: Arguments) -> AsyncGene
     else:
         resume = partial(next, generator)
     try:
-        resume()
+        _unprotected(resume)
     except StopIteration:
         return
     try:
         yield  # the second one, which is refused
     finally:
         generator.close()
+
+
+@disable_ki_protection
+def _unprotected(function: Function, *args: object) -> Any:
+    """Call the user's code: below this Ctrl-C is raised on the spot."""
+    return function(*args)

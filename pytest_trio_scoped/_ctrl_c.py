@@ -2,19 +2,24 @@
 
 Inside, the handler of SIGINT is ours.  Where Trio says that the running code is unprotected, which is
 the user's code, it raises KeyboardInterrupt on the spot; all code of this package is marked as
-protected.  A KeyboardInterrupt that may not be raised on the spot is raised where the host's wait is
+protected.  Most of Trio's code is not, although a task that is interrupted while it is made is never
+run, and whoever waits for it waits for ever; so what runs in Trio's hands counts as protected here.
+
+A KeyboardInterrupt that may not be raised on the spot is raised where the host's wait is
 blocked, as Trio's own would be in its main task, which is never the one that matters here; what is
 waited for next is cancelled; and it is raised once more when the host gets back outside.
 
 If a second one comes before that, what is waited for does not obey: then it is raised in Trio's run
 loop, which ends the loop under it.
 
-Pinned by ``tests/test_interrupt.py`` and ``tests/test_ctrl_c.py``.
+Pinned by ``tests/test_interrupt.py``, ``tests/test_ctrl_c.py`` and ``tests/interrupt_trio.py``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
+from types import FrameType
 from typing import Protocol
 
 import greenlet
@@ -47,16 +52,17 @@ class CtrlC:
         #: One object for as long as the loop lives: it is compared by identity.
         self.handler = self._on_sigint
 
-    def _on_sigint(self, _signum: int, _frame: object) -> None:
+    def _on_sigint(self, _signum: int, frame: FrameType | None) -> None:
         is_on_loop = greenlet.getcurrent() is self._loop_greenlet
-        if not currently_ki_protected():
+        is_protected = currently_ki_protected()
+        if not is_protected and not _is_in_trio(frame):
             # In a background task it is the host's affair as well: who uses the task must not fail first.
             if is_on_loop:
                 self._request()
             raise KeyboardInterrupt
         is_second = self._is_requested
         self._request()
-        if is_second and is_on_loop:
+        if is_second and (is_on_loop or not is_protected):
             raise KeyboardInterrupt  # most likely in Trio's run loop, which ends the loop
 
     def _request(self) -> None:
@@ -88,3 +94,17 @@ class CtrlC:
             self._is_requested = False
             self.was_raised = True
             raise KeyboardInterrupt from cause
+
+
+_COROUTINES = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+
+
+def _is_in_trio(frame: FrameType | None) -> bool:
+    """Say whether ``frame`` is Trio's, or is called by Trio as a function is (no task of its own)."""
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] == "trio":
+            return True
+        if frame.f_code.co_flags & _COROUTINES:
+            return False
+        frame = frame.f_back
+    return False

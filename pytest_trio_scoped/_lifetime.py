@@ -86,10 +86,7 @@ class Lifetime:
         try:
             self.loop.wait_for(self, self._open)
         except BaseException as error:
-            if self.state in (
-                State.LIVE,
-                State.CRASHED,
-            ):  # Ctrl-C came, but the set-up paid no heed
+            if self._is_up:  # Ctrl-C came, but the set-up paid no heed
                 try:
                     self.close()
                 except BaseException as error_in_tear_down:
@@ -139,18 +136,27 @@ class Lifetime:
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt where the set-up or tear-down waits.  Not a checkpoint."""
-        if self._task is not None:
+        if self._task is not None and not self._is_up:
             self._task.interrupt()
 
     def cancel(self) -> None:
         """Cancel whatever the fixture waits for in its set-up or tear-down.  Not a checkpoint."""
+        if not self._is_up:
+            self._cancel_task()
+
+    @property
+    def _is_up(self) -> bool:
+        """Whether its set-up has ended well and its tear-down has not begun."""
+        return self.state in (State.LIVE, State.CRASHED)
+
+    def _cancel_task(self) -> None:
         self._is_cancelled = True
         if self._supervisor is not None:
             self._supervisor.cancel()
 
     def abandon(self) -> None:
         """Let the fixture be torn down, at once or when it is set up.  Not a checkpoint."""
-        if self.state in (State.LIVE, State.CRASHED):
+        if self._is_up:
             self._take(Event.CLOSE)
         self._closing.set()
 
@@ -161,11 +167,11 @@ class Lifetime:
         supervisor = self._supervisor = await self.loop.drivers.supervisor()
         supervisor.start_soon(self._drive, name=self.name)
         if self._is_cancelled:
-            self.cancel()
+            self._cancel_task()
         try:
             await self._opened.wait()
         except trio.Cancelled:
-            self.cancel()
+            self._cancel_task()
             self.abandon()
             await self._end()
             raise
@@ -194,10 +200,10 @@ class Lifetime:
             await self.loop.drivers.serve(body)
             self.error = join(f"errors in {self.name}", self.error, user_task.end())
         finally:
-            self._take(Event.END)
             self.loop.live.pop(self, None)
             self._opened.set()
             self._ended.set()
+            self._take(Event.END)
 
     @enable_ki_protection
     def _run(self, _message: object) -> Any:

@@ -25,17 +25,29 @@ class RunHooks:
             return (yield)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        """Close the loop when pytest has torn everything down, and before the summary is printed."""
-        with _outside_of_foreign_runs():
-            try:
-                result = yield
-            except KeyboardInterrupt:  # the second: pytest was tearing down because of the first
-                self._session.finish(at_once=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Close the loop when pytest has torn everything down, and before the summary is printed.
+
+        pytest does not expect Ctrl-C here, and would end without a word of what the run has found.
+        """
+        had_loop = self._session.has_loop
+        result = None
+        try:
+            with _outside_of_foreign_runs():
+                try:
+                    result = yield
+                except KeyboardInterrupt:  # most likely the second: pytest was tearing down
+                    self._session.finish(at_once=True)
+                    raise
+                finally:
+                    self._session.finish()
+        except KeyboardInterrupt:
+            if not had_loop:
                 raise
-            finally:
-                self._session.finish()
-            return result
+            interrupt = pytest.ExceptionInfo.from_current()
+            session.config.hook.pytest_keyboard_interrupt(excinfo=interrupt)
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        return result
 
     def pytest_unconfigure(self) -> None:
         """Close the loop if Ctrl-C kept :meth:`pytest_sessionfinish` from it."""

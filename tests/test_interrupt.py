@@ -264,6 +264,30 @@ print(list(loop.live))
     assert interrupted(source) == ["up", "end", "KeyboardInterrupt", "[]", "True True"]
 
 
+def test_a_fixture_is_torn_down_if_it_strikes_just_after_its_set_up() -> None:
+    """Then nothing of the fixture's waits, and the host does not yet run: if so, by Trio's order of tasks."""
+    source = """
+class Up(Body):
+    async def __call__(self, nursery):
+        trio.lowlevel.enable_ki_protection(lambda: interrupt())()
+        for _ in range(self.up):
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        ups.append(self.up)
+        try:
+            yield
+            await trio.sleep(0)
+        finally:
+            downs.append(self.up)
+
+ups, downs = [], []
+for count in range(5):
+    for _ in range(20):
+        print(outcome_of(Lifetime(loop, "fixture", Up(up=count), has_nursery=False).open), end=" ")
+print(ups == downs)
+"""
+    assert interrupted(source) == ["KeyboardInterrupt " * 100 + "True", "True True"]
+
+
 @pytest.mark.parametrize("has_nursery", [True, False])
 def test_live_ones_do_not_notice_that_a_test_is_interrupted(has_nursery: bool) -> None:
     source = f"""
