@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -43,6 +44,8 @@ class CallHooks:
         if is_async(function):
             if not is_our_test(self._session, item):
                 return None
+            if inspect.isasyncgenfunction(function):
+                pytest.fail(_errors.TEST_IS_A_GENERATOR.format(nodeid=item.nodeid), pytrace=False)
             from ._twins import call_twin
 
             return call_twin(self._session, item, function)

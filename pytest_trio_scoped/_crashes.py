@@ -3,7 +3,8 @@
 A fixture crashes when a background task of it fails, or when it cancels its own scope.  Then:
 
 - what is running and depends on it is cancelled: a test, or the set-up of a fixture;
-- its dependents are torn down, then the fixture itself, which raises what really happened;
+- its dependents are torn down, then the fixture itself, which raises what really happened; a
+  dependent's tear-down has a time of grace, as it may wait for what is dead;
 - the test that was running is FAILED with that exception, or the set-up is an ERROR with it;
 - who asks for the fixture later in its scope gets an ERROR with the same exception;
 - if nobody was told, it is an ERROR at the end of the scope.
@@ -22,17 +23,17 @@ Pinned by ``tests/test_crashes.py`` and ``tests/test_lost_loop.py``.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from . import _errors
+from ._blame import Crash, describe, explain
+from ._dependencies import Dependencies
 from ._exceptions import innermost, prune
 from ._outcomes import ENDS_THE_RUN, is_cancelled, needs_our_frame
-from ._pytest_names import active_fixture, active_fixtures, finish_fixture, item_of
+from ._pytest_names import active_fixtures, finish_fixture, item_of
 from ._session import TrioSession
 
 if TYPE_CHECKING:
@@ -41,35 +42,11 @@ if TYPE_CHECKING:
 
 _Fixture = pytest.FixtureDef[Any]
 
-#: In place of the test at hand while it is torn down: nothing is cancelled then.
+#: Seconds that a tear-down may still take when a fixture that it depends on has crashed.
+GRACE = 5.0
+
+#: In place of the test at hand while it is torn down.
 _TEARING_DOWN: Any = object()
-
-
-@dataclasses.dataclass(eq=False)
-class _Crash:
-    """One fixture instance that has crashed."""
-
-    fixturedef: _Fixture
-    request: pytest.FixtureRequest
-    lifetime: Lifetime
-    #: What really happened; known after the sweep.
-    error: BaseException | None = None
-    traceback: TracebackType | None = None
-    is_told: bool = False
-
-    def is_of(self, fixturedef: _Fixture, request: pytest.FixtureRequest) -> bool:
-        """Say whether ``request`` asks for this instance."""
-        return (
-            self.fixturedef is fixturedef
-            and self.request.node is request.node
-            and getattr(self.request, "param", None) is getattr(request, "param", None)
-        )
-
-    def tell(self) -> BaseException:
-        """Return what happened, to be raised where it is reported."""
-        assert self.error is not None
-        self.is_told = True
-        return self.error.with_traceback(self.traceback)  # without the frames of earlier reports
 
 
 class Crashes:
@@ -77,15 +54,20 @@ class Crashes:
 
     def __init__(self, session: TrioSession) -> None:
         self._session = session
-        self._unswept: list[_Crash] = []
-        self._swept: list[_Crash] = []
+        self._unswept: list[Crash] = []
+        self._sweeping: Crash | None = None
+        self._swept: list[Crash] = []
+        #: Those for which the phase at hand was cancelled.
+        self._cancelled_for: list[Crash] = []
+        self._dependencies = Dependencies()
         #: Whose set-up is under way, the innermost last.
-        self._set_ups: list[tuple[pytest.Function, _Fixture]] = []
+        self._set_ups: list[tuple[_Fixture, pytest.FixtureRequest]] = []
+        #: Whose tear-down is under way, the innermost last.
+        self._tear_downs: list[_Fixture] = []
+        #: Whose set-up has raised because the loop was lost.
+        self._lost_set_ups: list[tuple[_Fixture, pytest.FixtureRequest]] = []
         #: The test at hand, from its first set-up until its tear-down.
         self._item: pytest.Item | None = None
-        #: What fixtures have asked for with ``getfixturevalue``.
-        self._asked_for: dict[_Fixture, set[_Fixture]] = {}
-        self._is_sweeping = False
         self._dead_nurseries: list[Lifetime] = []
 
     # ---------------------------------------------------------------- on the loop
@@ -94,7 +76,7 @@ class Crashes:
         self, fixturedef: _Fixture, request: pytest.FixtureRequest, lifetime: Lifetime
     ) -> None:
         """Note a crash, and cancel what is running if it depends on the fixture."""
-        self._unswept.append(_Crash(fixturedef, request, lifetime))
+        self._unswept.append(Crash(fixturedef, request, lifetime))
         self._cancel_who_depends()
 
     def notice_nursery(self, lifetime: Lifetime) -> None:
@@ -106,14 +88,17 @@ class Crashes:
     def _cancel_who_depends(self) -> None:
         """Cancel what is waited for if it depends on a fixture that has crashed."""
         for crash in self._unswept:
+            if self._tear_downs:
+                if self._dependencies.has(self._tear_downs[-1], crash.fixturedef):
+                    self._session.loop.ctrl_c.cancel_wait_after(GRACE)
+                continue
             if self._set_ups:
-                item, waiting = self._set_ups[-1]
-                is_concerned = self._requires(item, waiting, crash.fixturedef)
+                waiting, _ = self._set_ups[-1]
+                is_concerned = self._dependencies.has(waiting, crash.fixturedef)
             else:
-                is_concerned = self._item is not None and crash.fixturedef in active_fixtures(
-                    self._item
-                )
+                is_concerned = crash.fixturedef in active_fixtures(self._item)
             if is_concerned:
+                self._cancelled_for.append(crash)
                 self._session.loop.ctrl_c.cancel_wait()
 
     # ---------------------------------------------------------------- in pytest's code
@@ -123,16 +108,16 @@ class Crashes:
         while self._unswept:
             crash = self._unswept.pop()
             raised = None
-            self._is_sweeping = True
+            self._sweeping = crash
             try:
                 finish_fixture(crash.fixturedef, crash.request)
             except BaseException as error:
                 raised = error
             finally:
-                self._is_sweeping = False
+                self._sweeping = None
             if isinstance(raised, ENDS_THE_RUN):
                 raise raised
-            crash.error = _explain(crash, raised)
+            crash.error = explain(crash, raised)
             crash.traceback = crash.error.__traceback__
             self._swept.append(crash)
             crash.request.node.addfinalizer(lambda crash=crash: self._end_scope(crash))
@@ -143,12 +128,12 @@ class Crashes:
         Outside of a sweep its scope has ended before anybody noticed.
         """
         crash = next((crash for crash in self._unswept if crash.lifetime is lifetime), None)
-        if self._is_sweeping or crash is None or isinstance(raised, ENDS_THE_RUN):
+        if self._sweeping or crash is None or isinstance(raised, ENDS_THE_RUN):
             return raised
         self._unswept.remove(crash)
-        return _explain(crash, raised)
+        return explain(crash, raised)
 
-    def _end_scope(self, crash: _Crash) -> None:
+    def _end_scope(self, crash: Crash) -> None:
         self._swept.remove(crash)
         if not crash.is_told:
             raise crash.tell()
@@ -176,12 +161,12 @@ class Crashes:
         if self._item is not _TEARING_DOWN:
             self._item = item
         if self._set_ups:
-            self.asks_for(self._set_ups[-1][1], fixturedef)
-        self._asked_for.pop(fixturedef, None)
-        self._set_ups.append((item, fixturedef))
+            self.asks_for(self._set_ups[-1][0], fixturedef)
+        self._dependencies.begin(item, fixturedef)
+        self._set_ups.append((fixturedef, request))
 
-        def is_concerned(crash: _Crash) -> bool:
-            return self._requires(item, fixturedef, crash.fixturedef)
+        def is_concerned(crash: Crash) -> bool:
+            return self._dependencies.has(fixturedef, crash.fixturedef)
 
         try:
             return self._tell(function, is_concerned)
@@ -192,38 +177,70 @@ class Crashes:
     def asks_for(self, fixturedef: _Fixture, required: _Fixture | None) -> None:
         """Note that the set-up of ``fixturedef`` has asked for ``required``, not by an argument."""
         if required is not None:
-            self._asked_for.setdefault(fixturedef, set()).add(required)
+            self._dependencies.add(fixturedef, required)
 
-    def _requires(self, item: pytest.Function, fixturedef: _Fixture, wanted: _Fixture) -> bool:
-        """Say whether ``fixturedef`` depends on ``wanted``, directly or through others."""
-        seen: set[_Fixture] = set()
-        pending = [fixturedef]
-        while pending:
-            current = pending.pop()
-            for required in (
-                *(active_fixture(item, name) for name in current.argnames),
-                *self._asked_for.get(current, ()),
-            ):
-                if required is not None and required not in seen:
-                    seen.add(required)
-                    pending.append(required)
-        return wanted in seen
+    def tear_down(self, fixturedef: _Fixture, function: Callable[[], Any]) -> Any:
+        """Call ``function``, a tear-down; cut it short if what it depends on has crashed, or does so."""
+        __tracebackhide__ = True
+        drivers = self._session.loop.drivers
+        previous = drivers.grace
+        if self._crash_below(fixturedef) is not None:
+            drivers.grace = GRACE
+        self._tear_downs.append(fixturedef)
+        try:
+            return function()
+        except BaseException as error:
+            crash = self._crash_below(fixturedef)
+            if crash is None or not is_cancelled(error):
+                raise
+        finally:
+            self._tear_downs.pop()
+            drivers.grace = previous
+        message = _errors.TEAR_DOWN_CUT_SHORT.format(
+            name=describe(fixturedef), crashed=describe(crash.fixturedef), seconds=GRACE
+        )
+        __tracebackhide__ = False  # without any frame pytest says that all are hidden
+        raise pytest.fail.Exception(message, pytrace=False)
+
+    def _crash_below(self, fixturedef: _Fixture) -> Crash | None:
+        """Return a crash, not yet swept, of something that ``fixturedef`` depends on."""
+        pending = (*self._unswept, *([self._sweeping] if self._sweeping else []))
+        for crash in pending:
+            if self._dependencies.has(fixturedef, crash.fixturedef):
+                return crash
+        return None
+
+    def begin(self, item: Any) -> None:
+        """Note the test at hand, at the start of a phase."""
+        self._item = item
+        self._cancelled_for.clear()
 
     def begin_set_up(self) -> None:
         """Sweep: no test starts while a dead fixture is around."""
-        self._item = None
+        self.begin(None)
+        # What pytest has cached of them would be told to who asks next, who has a fresh loop.
+        while self._lost_set_ups:
+            finish_fixture(*self._lost_set_ups.pop())
         self.sweep()
-
-    def begin_call(self, item: pytest.Item) -> None:
-        """Note the test at hand."""
-        self._item = item
 
     def begin_tear_down(self) -> None:
-        """Sweep; from now on nothing is cancelled."""
-        self._item = _TEARING_DOWN
+        """Sweep; from now on no test is cancelled."""
+        self.begin(_TEARING_DOWN)
         self.sweep()
 
-    def _tell(self, function: Callable[[], Any], is_concerned: Callable[[_Crash], bool]) -> Any:
+    def explain(self, raised: BaseException) -> BaseException:
+        """Return what to report in place of ``raised``, which comes out of a phase of a test.
+
+        Items and sync fixtures that we do not call can be cancelled as well, while they wait for the
+        loop; and so can a test that has been told of the crash and has caught that.
+        """
+        if not self._cancelled_for or not is_cancelled(raised):
+            return raised
+        self.sweep()
+        told = [crash.tell() for crash in dict.fromkeys(self._cancelled_for)]
+        return told[0] if len(told) == 1 else BaseExceptionGroup(_errors.FAILED_AND_CRASHED, told)
+
+    def _tell(self, function: Callable[[], Any], is_concerned: Callable[[Crash], bool]) -> Any:
         __tracebackhide__ = True
         told = self._sweep_if(is_concerned)
         value = None
@@ -257,7 +274,7 @@ class Crashes:
             return [*(one for one in told if not is_cancelled(one)), prune(innermost(error))]
         return told
 
-    def _sweep_if(self, is_concerned: Callable[[_Crash], bool]) -> list[BaseException]:
+    def _sweep_if(self, is_concerned: Callable[[Crash], bool]) -> list[BaseException]:
         concerned = [crash for crash in self._unswept if is_concerned(crash)]
         if concerned:
             self.sweep()
@@ -266,6 +283,8 @@ class Crashes:
     def lose(self, lost: LoopLost) -> BaseException:
         """Unwind all fixtures after the loop has ended; return what to tell the test at hand."""
         self._unswept.clear()
+        self._cancelled_for.clear()
+        self._lost_set_ups += self._set_ups
         live = list(self._session.inside_fixtures.items())
         errors: list[BaseException] = []
         for fixturedef, request in reversed(live):
@@ -274,32 +293,13 @@ class Crashes:
             except BaseException as error:
                 errors.append(error)
         reason = lost.reason()
-        names = ", ".join(_describe(fixturedef) for fixturedef, _ in live)
+        names = ", ".join(describe(fixturedef) for fixturedef, _ in live)
         reason.add_note(_errors.LOOP_LOST_NOTE)
         if names:
             reason.add_note(_errors.FIXTURES_LOST_NOTE.format(names=names))
         if errors:
             return BaseExceptionGroup(_errors.LOST_AND_FAILED, [reason, *errors])
         return reason
-
-
-def _explain(crash: _Crash, raised: BaseException | None) -> BaseException:
-    name = _describe(crash.fixturedef)
-    if crash.lifetime.error is None:
-        silent = pytest.fail.Exception(_errors.CANCELLED_SILENTLY.format(name=name), pytrace=False)
-        if raised is None:
-            return silent
-        return BaseExceptionGroup(_errors.FAILED_AND_CRASHED, [silent, raised])
-    assert raised is not None
-    error = innermost(raised)
-    if error.__context__ is not None and is_cancelled(error.__context__):
-        error.__context__ = None  # only how the fixture learned of it
-    error.add_note(_errors.CRASHED_NOTE.format(name=name))
-    return error
-
-
-def _describe(fixturedef: _Fixture) -> str:
-    return f"{fixturedef.argname!r} (scope {fixturedef.scope!r})"
 
 
 class CrashHooks:
@@ -316,9 +316,16 @@ class CrashHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
         """Items that are no functions may wait for the loop as well."""
-        self._crashes.begin_call(item)
+        self._crashes.begin(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
         """What has crashed goes before what has not."""
         self._crashes.begin_tear_down()
+
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+        """Report the crash for which something of the test was cancelled."""
+        if call.excinfo is not None:
+            raised = self._crashes.explain(call.excinfo.value)
+            if raised is not call.excinfo.value:
+                call.excinfo = pytest.ExceptionInfo.from_exception(raised)

@@ -33,6 +33,9 @@ class Wait(Protocol):
     def cancel(self) -> None:
         """Cancel it.  Not a checkpoint."""
 
+    def cancel_after(self, seconds: float) -> None:
+        """Cancel it if it takes longer.  Not a checkpoint."""
+
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt where it is blocked.  Not a checkpoint."""
 
@@ -86,6 +89,11 @@ class CtrlC:
         """Cancel the innermost wait, if there is any.  Called on the loop."""
         if self.waits:
             self.waits[-1].cancel()
+
+    def cancel_wait_after(self, seconds: float) -> None:
+        """Cancel the innermost wait, if there is any and it takes longer.  Called on the loop."""
+        if self.waits:
+            self.waits[-1].cancel_after(seconds)
 
     def raise_if_requested(self, cause: BaseException | None) -> None:
         """Raise KeyboardInterrupt in a host, once."""

@@ -21,6 +21,10 @@ from ._supervisor import Flag, Supervisor
 from ._user_task import UserTask
 
 
+class Host(greenlet.greenlet):
+    """A greenlet that a driver has started: below it, code may wait for the loop."""
+
+
 class Command:
     """What a host says to its driver, other than a trap for Trio."""
 
@@ -43,6 +47,11 @@ class Stay(Command):
         self.is_cancelled = True
         if self.supervisor is not None:
             self.supervisor.cancel()
+
+    def cancel_after(self, seconds: float) -> None:
+        """Cancel the task if it takes longer.  Not a checkpoint."""
+        if self.supervisor is not None:
+            self.supervisor.cancel_after(seconds)
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt where the task is blocked.  Not a checkpoint."""
@@ -70,6 +79,8 @@ class Drivers:
         #: Who has switched to the loop's greenlet last: the one to bring the answer to.  Not always the
         #: host itself: the user's code may use greenlets of its own.
         self.caller = greenlet.getcurrent()
+        #: Seconds that whatever is begun may take, ``None`` for no limit.
+        self.grace: float | None = None
         self._free_supervisors: list[Supervisor] = []
 
     @enable_ki_protection
@@ -99,6 +110,8 @@ class Drivers:
         supervisor.start_soon(self._drive_stay, stay, name=stay.name)
         if stay.is_cancelled:
             supervisor.cancel()
+        if self.grace is not None:
+            supervisor.cancel_after(self.grace)
         # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
         await stay.ended.wait(stay.cancel)
         stay.problem = await self.release(supervisor, stay.problem)
@@ -136,6 +149,7 @@ class Drivers:
         ``problem`` is what is known already and explains what came out of a broken supervisor.
         """
         if not supervisor.is_broken:
+            supervisor.forget_deadline()
             self._free_supervisors.append(supervisor)
             return problem
         error = await supervisor.wait_broken()

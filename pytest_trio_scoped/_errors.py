@@ -42,9 +42,19 @@ CANCELLED_SILENTLY = (
     "Its own cancel scope, or that of a nursery around its 'yield', was cancelled."
 )
 
+TEAR_DOWN_CUT_SHORT = (
+    "The tear-down of the fixture {name} was cancelled: {crashed}, on which it depends, has crashed, "
+    "and it did not end within {seconds:g} s after that."
+)
+
 FAILED_AND_CRASHED = "a fixture crashed, and something else failed with it"
 
 LOST_AND_FAILED = "the Trio loop of the session ended, and fixtures failed to clean up"
+
+TEST_IS_A_GENERATOR = (
+    "{nodeid}: an async test must not contain 'yield', so it was not run.\n"
+    "Remove the 'yield', or move what stands around it to a fixture."
+)
 
 MARKED_BUT_SYNC = (
     "{nodeid} is marked 'trio' but is not async, so it would never run on the loop.\n"

@@ -49,7 +49,7 @@ class LeakHooks:
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """Warn of what is left.  Not a wrapper, which would show in the tracebacks of tear-downs."""
         leaked = self._session.system_tasks() - self._before
-        if leaked and leaked != self._session.system_tasks():  # else this is a fresh loop
+        if leaked:
             self._session.let_loop_settle()  # what is about to end is no leak
             self._warn(item, leaked & self._session.system_tasks())
 

@@ -24,7 +24,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from ._contexts import Changes
-from ._drivers import END
+from ._drivers import END, Host
 from ._exceptions import join
 from ._loop import Loop, unprotected
 from ._nursery import own_nursery
@@ -144,6 +144,11 @@ class Lifetime:
         if not self._is_up:
             self._cancel_task()
 
+    def cancel_after(self, seconds: float) -> None:
+        """Cancel it if the set-up or tear-down takes longer.  Not a checkpoint."""
+        if self._supervisor is not None and not self._is_up:
+            self._supervisor.cancel_after(seconds)
+
     @property
     def _is_up(self) -> bool:
         """Whether its set-up has ended well and its tear-down has not begun."""
@@ -179,6 +184,8 @@ class Lifetime:
             await self._end()
 
     async def _close(self) -> None:
+        if self.loop.drivers.grace is not None:
+            self.cancel_after(self.loop.drivers.grace)
         self._closing.set()
         await self._end()
 
@@ -194,7 +201,7 @@ class Lifetime:
     async def _drive(self) -> None:
         task = trio.lowlevel.current_task()
         user_task = self._task = UserTask()
-        body = self._body = greenlet.greenlet(self._run)
+        body = self._body = Host(self._run)
         body.gr_context = task.context = self.context
         try:
             await self.loop.drivers.serve(body)

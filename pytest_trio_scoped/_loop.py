@@ -50,7 +50,7 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 from . import _errors, _thread_state
 from ._contexts import own_context
 from ._ctrl_c import CtrlC, Wait
-from ._drivers import CLOSE, END, KILL, Command, Drivers, Stay, Throw, kill
+from ._drivers import CLOSE, END, KILL, Command, Drivers, Host, Stay, Throw, kill
 from ._exceptions import join
 from ._wreck import LoopLost, bury, let_go
 
@@ -84,6 +84,7 @@ class Loop:
         self._inside: _thread_state.ThreadState
         self._outside: _thread_state.ThreadState
         self._root_task: trio.lowlevel.Task | None = None
+        self._own_tasks: frozenset[trio.lowlevel.Task] = frozenset()
         #: What has to be abandoned if the loop is closed before it, the oldest first.
         self.live: dict[Closable, None] = {}
         self._result: outcome.Outcome[None] | None = None
@@ -118,6 +119,7 @@ class Loop:
             self._leave()
         if not self.is_open:
             raise self._lost()
+        self._own_tasks = self.system_tasks()
         self.ctrl_c.raise_if_requested(None)
 
     @enable_ki_protection
@@ -163,9 +165,10 @@ class Loop:
             bury(root)
 
     def system_tasks(self) -> frozenset[trio.lowlevel.Task]:
-        """Return the tasks that belong to the run itself, the main task among them."""
+        """Return the system tasks that somebody has started."""
         nurseries = self._root_task.child_nurseries if self._root_task else ()
-        return frozenset(task for nursery in nurseries for task in nursery.child_tasks)
+        tasks = frozenset(task for nursery in nurseries for task in nursery.child_tasks)
+        return tasks - self._own_tasks
 
     # ---------------------------------------------------------------- inside and outside (host)
 
@@ -246,8 +249,7 @@ class Loop:
             host.gr_context = previous_context
             self.ctrl_c.waits.pop()
             self._hop(END)
-            if isinstance(result, outcome.Error):
-                self._end_if_broken_down()
+            self._end_if_broken_down()
         finally:
             self._leave()
         if stay.problem is not None:
@@ -311,8 +313,12 @@ class Loop:
             raise RuntimeError(_errors.AWAIT_WITHOUT_RUN)
         if not self.is_open:
             raise self._lost()
-        if greenlet.getcurrent() is self._greenlet:
-            raise RuntimeError(_errors.AWAIT_IN_TASK)
+        caller: greenlet.greenlet | None = greenlet.getcurrent()
+        # Nor in a greenlet that a task on the loop has started.
+        while caller is not None and not isinstance(caller, Host):
+            if caller is self._greenlet:
+                raise RuntimeError(_errors.AWAIT_IN_TASK)
+            caller = caller.parent
 
     @enable_ki_protection
     def step(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -47,6 +47,7 @@ class Crashes(Protocol):
     def notice(self, fixturedef: Any, request: Any, lifetime: Any) -> None: ...
     def call(self, item: pytest.Function, function: Callable[[], Any]) -> Any: ...
     def set_up(self, fixturedef: Any, request: Any, function: Callable[[], Any]) -> Any: ...
+    def tear_down(self, fixturedef: Any, function: Callable[[], Any]) -> Any: ...
     def lose(self, lost: LoopLost) -> BaseException: ...
     def notice_nursery(self, lifetime: Any) -> None: ...
     def asks_for(self, fixturedef: Any, required: Any) -> None: ...
@@ -103,10 +104,18 @@ class TrioSession:
             for _ in range(10):
                 await trio.lowlevel.checkpoint()
 
-        self.loop.run(settle, name="settle")
+        from ._wreck import LoopLost
+
+        try:
+            self.loop.run(settle, name="settle")
+        except LoopLost as lost:
+            raised = self.lose_loop(lost)
+        else:
+            return
+        raise raised
 
     def system_tasks(self) -> frozenset[trio.lowlevel.Task]:
-        """Return the tasks that belong to the loop itself, none if there is no loop."""
+        """Return the system tasks that somebody has started on the loop, none if there is no loop."""
         return frozenset() if self._loop is None else self._loop.system_tasks()
 
     def lose_loop(self, lost: LoopLost) -> BaseException:

@@ -8,6 +8,7 @@ than the rest of starting a task, a supervisor whose user task ended well is use
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -84,6 +85,15 @@ class Supervisor:
     def cancel(self) -> None:
         """Cancel the user task.  Not a checkpoint."""
         self._nursery.cancel_scope.cancel()
+
+    def cancel_after(self, seconds: float) -> None:
+        """Cancel the user task if it takes longer.  Not a checkpoint."""
+        self._nursery.cancel_scope.deadline = trio.current_time() + seconds
+
+    def forget_deadline(self) -> None:
+        """Undo :meth:`cancel_after`.  Not a checkpoint."""
+        if self._nursery.cancel_scope.deadline != math.inf:
+            self._nursery.cancel_scope.deadline = math.inf
 
     async def wait_broken(self) -> BaseException | None:
         """Wait for the end of a broken supervisor and return what came out of its user task."""

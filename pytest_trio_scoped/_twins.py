@@ -49,9 +49,12 @@ def _prepare_requests(session: TrioSession, arguments: Arguments, context: Conte
             continue
         name = f"finalizer of {request.fixturename or request.node.nodeid!r}"
 
-        def run(finalizer: Finalizer, name: str = name) -> Any:
+        owner = fixture_of(request)
+
+        def run(finalizer: Finalizer, name: str = name, owner: Any = owner) -> Any:
             __tracebackhide__ = True
-            return _run(session, finalizer, {}, name=name, context=context)
+            function = partial(_run, session, finalizer, {}, name=name, context=context)
+            return function() if owner is None else session.crashes.tear_down(owner, function)
 
         give_own_nursery(request, partial(open_nursery, session, request))
         run_finalizers_with(request, run)
@@ -185,7 +188,8 @@ class FixtureTwin:
         except BaseException as error:
             raised = act_as_in_sync_code(prune(error))
         else:
-            add_finalizer(partial(_close, session, lifetime, self._function))
+            close = partial(_close, session, lifetime, self._function)
+            add_finalizer(partial(session.crashes.tear_down, self._fixturedef, close))
             return value
         raise raised
 

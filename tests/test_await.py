@@ -229,6 +229,23 @@ WRONG_CALLERS = {
             *AWAIT_IN_TASK.splitlines(),
         ],
     ),
+    "a greenlet of a child task": (
+        """
+        import greenlet
+        async def test_it(nursery):
+            async def child():
+                def below():
+                    with pytest.raises(RuntimeError, match="runs on the loop itself") as info:
+                        await_(trio.sleep(0))
+                    trace(str(info.value))
+                greenlet.greenlet(below).switch()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(child)
+        """,
+        [
+            *AWAIT_IN_TASK.splitlines(),
+        ],
+    ),
     "another thread": (
         """
         async def test_it():

@@ -249,6 +249,161 @@ def test_a_tear_down_goes_on(suite: Suite) -> None:
     assert result.trace == ["server up", "other down", "server down"]
 
 
+@pytest.mark.parametrize("crash", ["before", "meanwhile"])
+@pytest.mark.parametrize("kind", ["async", "sync", "finalizer"])
+def test_a_tear_down_does_not_wait_for_a_dead_fixture(suite: Suite, crash: str, kind: str) -> None:
+    setter = {"before": "go.set()", "meanwhile": "pass"}[crash]
+    in_tear_down = {"before": "pass", "meanwhile": "go.set()"}[crash]
+    fixture = {
+        "async": """
+    async def answer(server):
+        yield
+        await wait()
+        """,
+        "sync": """
+    def answer(server):
+        yield
+        await_(wait())
+        """,
+        "finalizer": """
+    async def answer(server, request):
+        request.addfinalizer(wait)
+        """,
+    }[kind]
+    suite_of(
+        suite,
+        "module",
+        f"""
+    async def wait():
+        trace("waits")
+        {in_tear_down}
+        await trio.sleep_forever()
+    @pytest.fixture
+    {fixture.strip()}
+    async def test_it(answer):
+        {setter}
+        await trio.testing.wait_all_tasks_blocked()
+    async def test_next(): pass
+        """,
+    )
+    suite.write(
+        "conftest.py",
+        "import trio.testing\nfrom pytest_trio_scoped import _crashes\n_crashes.GRACE = 0.05\n",
+    )
+    result = suite.run_subprocess()
+    assert result.trace == ["server up", "waits", "server down"]
+    assert "Boom: in the background" in result.output
+    assert (
+        "The tear-down of the fixture 'answer' (scope 'function') was cancelled: 'server' "
+        "(scope 'module'), on which it depends, has crashed, and it did not end within 0.05 s "
+        "after that."
+    ) in result.output
+    assert "Cancelled" not in result.output
+    assert "hidden" not in result.output
+    assert result.phases == {
+        "test_it": "passed failed passed" if crash == "before" else "passed passed failed",
+        "test_next": "passed passed passed" if crash == "before" else "passed passed failed",
+    }
+
+
+def test_a_tear_down_may_take_its_time_of_grace(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    @pytest.fixture
+    async def answer(server):
+        yield
+        await trio.sleep(0.02)
+        trace("answer down")
+    async def test_it(answer):
+        go.set()
+        await trio.sleep_forever()
+    async def test_next(answer_again):
+        await trio.sleep(0.5)
+    @pytest.fixture
+    async def answer_again():
+        yield
+        await trio.sleep(0.5)
+        """,
+    )
+    suite.write("conftest.py", "from pytest_trio_scoped import _crashes\n_crashes.GRACE = 0.4\n")
+    result = suite.run_subprocess()
+    assert result.trace == ["server up", "answer down", "server down"]
+    # The task that was given a deadline is used again without one.
+    assert result.outcomes == {"test_it": "failed", "test_next": "passed"}
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        """
+    @pytest.mark.usefixtures("server")
+    class TestIt(unittest.TestCase):
+        def test_it(self):
+            await_(crash())
+        """,
+        """
+    @pytest.fixture
+    def client(request):
+        request.getfixturevalue("server")
+        await_(crash())
+    def test_it(client): pass
+        """,
+        """
+    async def test_it(request):
+        request.getfixturevalue("server")
+        with pytest.raises(Boom):
+            request.getfixturevalue("waiting")
+        await trio.sleep(1)
+    @pytest.fixture
+    async def waiting(server):
+        await crash()
+        """,
+    ],
+    ids=["unittest", "sync_fixture", "told_before"],
+)
+def test_whoever_is_cancelled_shows_the_crash(suite: Suite, test: str) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    import unittest
+    async def crash():
+        go.set()
+        await trio.sleep_forever()
+        """
+        + test,
+    )
+    result = suite.run_subprocess()
+    assert len(result.phases) == 1
+    assert "failed" in result.phases.popitem()[1]
+    assert "Boom: in the background" in result.output
+    assert NOTE.format(scope="module") in result.output
+    assert "Cancelled" not in result.output
+    assert result.trace == ["server up", "server down"]
+
+
+def test_a_doctest_that_is_cancelled_shows_the_crash(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    async def crash():
+        go.set()
+        await trio.sleep_forever()
+    def helper():
+        '''
+        >>> _ = getfixture("server")
+        >>> await_(crash())
+        '''
+        """,
+    )
+    result = suite.run_subprocess("--doctest-modules")
+    assert "Boom: in the background" in result.output
+    assert result.trace == ["server up", "server down"]
+
+
 def test_a_crash_while_a_sync_test_runs_is_noticed_when_the_loop_runs_next(suite: Suite) -> None:
     suite_of(
         suite,

@@ -34,6 +34,20 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Make the caller async and use 'await'."
         ),
     ),
+    "TEST_IS_A_GENERATOR": (
+        {"nodeid": "test_it.py::test_a"},
+        (
+            "test_it.py::test_a: an async test must not contain 'yield', so it was not run.\n"
+            "Remove the 'yield', or move what stands around it to a fixture."
+        ),
+    ),
+    "TEAR_DOWN_CUT_SHORT": (
+        {"name": "'a' (scope 'module')", "crashed": "'b' (scope 'session')", "seconds": 5.0},
+        (
+            "The tear-down of the fixture 'a' (scope 'module') was cancelled: 'b' (scope 'session'), on "
+            "which it depends, has crashed, and it did not end within 5 s after that."
+        ),
+    ),
     "AWAIT_NOT_AWAITABLE": (
         {"value": 42},
         "await_() takes an awaitable, such as the call of an async function, not 42.",

@@ -28,7 +28,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("_lifetime",),
     ("_bodies",),
     ("_settings", "_pytest_names", "_outcomes", "_requests"),
-    ("_session",),
+    ("_session", "_blame", "_dependencies"),
     ("_ownership", "_crashes", "_leaks", "_twins"),
     ("_lending",),
     ("_calls", "_fixtures", "_collection", "_run"),

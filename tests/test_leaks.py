@@ -50,6 +50,20 @@ def test_a_leaked_scope_fails_the_guilty_test_only(suite: Suite, body: str, text
     assert text in result.output
 
 
+def test_system_tasks_of_the_first_test_on_the_loop_are_named(suite: Suite) -> None:
+    suite.tests(
+        """
+        async def endless():
+            await trio.sleep_forever()
+        async def test_guilty():
+            trio.lowlevel.spawn_system_task(endless)
+        """
+    )
+    result = suite.run_subprocess("-W", "always")
+    assert "test_it.py::test_guilty" in result.output
+    assert "endless" in result.output
+
+
 def test_system_tasks_that_outlive_their_test_are_named_there(suite: Suite) -> None:
     suite.tests(
         """

@@ -95,6 +95,28 @@ def test_the_test_at_hand_fails_and_later_tests_set_up_anew(suite: Suite, ending
     assert "Exception ignored" not in result.output
 
 
+def test_a_wide_fixture_whose_set_up_it_ended_is_set_up_anew(suite: Suite) -> None:
+    body = "\n".join("    " + line for line in ENDINGS["system task"].splitlines())
+    suite.tests(
+        """
+    ups = []
+    async def ending():"""
+        + body
+        + """
+    @pytest.fixture(scope="session")
+    async def wide():
+        ups.append(1)
+        if len(ups) == 1:
+            await ending()
+        yield
+    async def test_it(wide): pass
+    async def test_after(wide): pass
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.phases == {"test_it": "failed passed", "test_after": "passed passed passed"}
+
+
 @every_ending
 @pytest.mark.parametrize("place", ["set-up", "tear-down", "await_"])
 def test_it_is_told_in_each_phase(suite: Suite, ending: str, place: str) -> None:
@@ -133,6 +155,7 @@ def test_a_loop_that_ends_while_nothing_waits_is_noticed_by_who_waits_next(suite
     suite.tests(
         """
         async def crash():
+            await trio.sleep(0.1)
             raise OSError("the end")
         async def test_it():
             trio.lowlevel.spawn_system_task(crash)
@@ -144,6 +167,27 @@ def test_a_loop_that_ends_while_nothing_waits_is_noticed_by_who_waits_next(suite
     )
     result = suite.run_subprocess("-W", "default")
     assert result.outcomes == {"test_it": "passed", "test_next": "failed", "test_after": "passed"}
+    assert "OSError: the end" in result.output
+
+
+def test_a_loop_that_ends_just_after_a_test_is_that_tests_affair(suite: Suite) -> None:
+    """In its call or in its tear-down, by Trio's order of tasks."""
+    suite.tests(
+        """
+        async def crash():
+            raise OSError("the end")
+        @pytest.mark.parametrize("i", range(10))
+        async def test_it(i):
+            trio.lowlevel.spawn_system_task(crash)
+        async def test_after():
+            await trio.sleep(0)
+        """
+    )
+    result = suite.run_subprocess("-W", "default")
+    outcomes = result.outcomes
+    assert outcomes.pop("test_after") == "passed"
+    assert len(outcomes) == 10
+    assert set(outcomes.values()) <= {"failed", "error"}
     assert "OSError: the end" in result.output
 
 

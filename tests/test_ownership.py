@@ -452,6 +452,23 @@ def test_a_test_that_returns_something_is_treated_as_a_sync_one(
     assert of_async == [line.replace("test_two", "test_one") for line in of_sync]
 
 
+@every_mode
+def test_a_test_with_a_yield_is_refused(suite: Suite, trio_mode: bool) -> None:
+    suite.tests(
+        """
+        @pytest.mark.trio
+        async def test_it():
+            trace("runs")
+            yield
+        """,
+        trio_mode=trio_mode,
+    )
+    result = suite.run()
+    assert result.outcomes == {"test_it": "failed"}
+    assert "test_it.py::test_it: an async test must not contain 'yield'" in result.output
+    assert result.trace == []
+
+
 def test_other_kinds_of_items_are_untouched(suite: Suite) -> None:
     suite.write(
         "conftest.py",
