@@ -90,7 +90,7 @@ class EarlyCallHooks:
         """Replace the function for the call."""
         __tracebackhide__ = True
         function = pyfuncitem.obj
-        twin = self._calls.twin(pyfuncitem) if is_async(function) else None
+        twin = self.twin(pyfuncitem) if is_async(function) else None
         if twin is None:
             return (yield)
         setattr(twin, TWIN_ATTRIBUTE, True)
@@ -99,6 +99,10 @@ class EarlyCallHooks:
             return (yield)
         finally:
             pyfuncitem.obj = function
+
+    def twin(self, item: pytest.Function) -> Callable[..., Any] | None:
+        """Return the twin of an async test, ``None`` if it is not ours."""
+        return self._calls.twin(item)
 
 
 def _is_hypothesis_test(function: Callable[..., Any]) -> bool:

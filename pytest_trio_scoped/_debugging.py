@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ._calls import TWIN_ATTRIBUTE, CallHooks
-from ._ownership import is_async
+from ._calls import CallHooks, EarlyCallHooks
 from ._session import TrioSession
 
 #: Where stepping does not stop.  The code that waits for the loop stands between the user's frames.
@@ -32,7 +31,7 @@ class DebugHooks:
             self._session.loop.take_sigint()
 
 
-class TraceHooks:
+class TraceHooks(EarlyCallHooks):
     """With ``--trace``: stop at the first line of the async test, not in the code that runs it.
 
     pytest starts the debugger around the call of the test function, which is our twin.  So nothing
@@ -40,8 +39,8 @@ class TraceHooks:
     """
 
     def __init__(self, session: TrioSession, calls: CallHooks) -> None:
+        super().__init__(calls)
         self._session = session
-        self._calls = calls
         self._is_starting = False
         self._pdb: Any = None
 
@@ -52,23 +51,18 @@ class TraceHooks:
             self._pdb = pdb
             pdb.skip = {"*"}
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-        """Put the twin in place before pytest wraps the debugger around the test function."""
-        function = pyfuncitem.obj
-        if is_async(function):
-            pyfuncitem.obj = self._stopping(function)
-            twin = self._calls.twin(pyfuncitem)
-            pyfuncitem.obj = function
-            if twin is not None:
-                self._session.open_loop()  # while nothing is traced
-                self._is_starting = True
-                setattr(twin, TWIN_ATTRIBUTE, True)
-                pyfuncitem.obj = twin
+    def twin(self, item: pytest.Function) -> Callable[..., Any] | None:
+        """Return the twin of a test that stops at its first line."""
+        function = item.obj
+        item.obj = self._stopping(function)
         try:
-            return (yield)
+            twin = super().twin(item)
         finally:
-            pyfuncitem.obj = function
+            item.obj = function
+        if twin is not None:
+            self._session.open_loop()  # while nothing is traced
+            self._is_starting = True
+        return twin
 
     def _stopping(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)

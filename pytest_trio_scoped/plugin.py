@@ -39,17 +39,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
     session = config.stash[KEY] = TrioSession(Settings.of(config), make_crashes)
     calls = CallHooks(session)
+    is_traced = config.getoption("trace", False)  # not there with "-p no:debugging"
     for hooks in (
         CollectionHooks(session),
         FixtureHooks(session),
         calls,
-        EarlyCallHooks(calls),
+        TraceHooks(session, calls) if is_traced else EarlyCallHooks(calls),
         RunHooks(session),
         DebugHooks(session),
     ):
         manager.register(hooks)
-    if config.getoption("trace", False):  # not there with "-p no:debugging"
-        manager.register(TraceHooks(session, calls))
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.
     manager.unblock("trio")
