@@ -56,6 +56,8 @@ TEST_IS_A_GENERATOR = (
     "Remove the 'yield', or move what stands around it to a fixture."
 )
 
+INSTRUMENTS_FAILED = "instruments failed while the test ran"
+
 MARKED_BUT_SYNC = (
     "{nodeid} is marked 'trio' but is not async, so it would never run on the loop.\n"
     "Make it 'async def', or remove the mark: a sync test may use async fixtures without it."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from . import _builtin_fixtures, _errors, _leaks
+from . import _builtin_fixtures, _errors, _instrument_errors, _leaks
 from ._calls import CallHooks, EarlyCallHooks
 from ._collection import CollectionHooks
 from ._debugging import DebugHooks, TraceHooks
@@ -35,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
         crashes = _crashes.Crashes(session)
         manager.register(_crashes.CrashHooks(crashes))
         manager.register(_leaks.LeakHooks(session))
+        manager.register(_instrument_errors.InstrumentErrors())
         return crashes
 
     session = config.stash[KEY] = TrioSession(Settings.of(config), make_crashes)

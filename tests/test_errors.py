@@ -34,6 +34,7 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Make the caller async and use 'await'."
         ),
     ),
+    "INSTRUMENTS_FAILED": ({}, "instruments failed while the test ran"),
     "TEST_IS_A_GENERATOR": (
         {"nodeid": "test_it.py::test_a"},
         (

@@ -29,7 +29,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("_bodies",),
     ("_settings", "_pytest_names", "_outcomes", "_requests"),
     ("_session", "_blame", "_dependencies"),
-    ("_ownership", "_crashes", "_leaks", "_twins"),
+    ("_ownership", "_crashes", "_leaks", "_instrument_errors", "_twins"),
     ("_lending",),
     ("_calls", "_fixtures", "_collection", "_run"),
     ("_builtin_fixtures", "_debugging"),

@@ -50,6 +50,36 @@ def test_a_leaked_scope_fails_the_guilty_test_only(suite: Suite, body: str, text
     assert text in result.output
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_instrument_that_fails_is_an_error_of_its_test(suite: Suite, count: int) -> None:
+    suite.tests(
+        f"""
+        class Broken(trio.abc.Instrument):
+            def before_task_step(self, task):
+                raise OSError("no disk")
+        async def test_before():
+            await trio.sleep(0)
+        async def test_guilty():
+            for _ in range({count}):
+                trio.lowlevel.add_instrument(Broken())
+            await trio.sleep(0)
+        async def test_after():
+            await trio.sleep(0)
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.phases == {
+        "test_before": "passed passed passed",
+        "test_guilty": "passed passed failed",
+        "test_after": "passed passed passed",
+    }
+    assert result.output.count("OSError: no disk") >= count
+    assert "'before_task_step' on instrument <test_it.Broken object" in result.output
+    assert ("instruments failed while the test ran (2 sub-exceptions)" in result.output) == (
+        count == 2
+    )
+
+
 def test_system_tasks_of_the_first_test_on_the_loop_are_named(suite: Suite) -> None:
     suite.tests(
         """

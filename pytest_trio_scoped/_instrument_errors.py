@@ -1,0 +1,41 @@
+"""Exceptions of instruments, which Trio writes to a log and forgets."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from . import _errors
+
+#: Documented by Trio.
+_LOGGER = logging.getLogger("trio.abc.Instrument")
+
+
+class InstrumentErrors(logging.Handler):
+    """Raise them at the end of the test.  Registered when the loop is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._errors: list[BaseException] = []
+        _LOGGER.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what an instrument has raised."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            error.add_note(record.getMessage())
+            self._errors.append(error)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self) -> None:
+        """Fail the test at hand."""
+        errors, self._errors = self._errors, []
+        if len(errors) > 1:
+            raise BaseExceptionGroup(_errors.INSTRUMENTS_FAILED, errors)
+        if errors:
+            raise errors[0]
+
+    def pytest_unconfigure(self) -> None:
+        """Leave Trio's log alone."""
+        _LOGGER.removeHandler(self)
