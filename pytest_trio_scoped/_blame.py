@@ -1,16 +1,17 @@
-"""A crash of a fixture, and what is said of it."""
+"""A crash of a fixture, what fails with it, and what is said of both."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from . import _errors
-from ._exceptions import innermost
-from ._outcomes import is_cancelled
+from ._exceptions import innermost, join, prune
+from ._outcomes import ENDS_THE_RUN, act_as_in_sync_code, is_cancelled
 
 if TYPE_CHECKING:
     from ._lifetime import Lifetime
@@ -25,6 +26,8 @@ class Crash:
     fixturedef: _Fixture
     request: pytest.FixtureRequest
     lifetime: Lifetime
+    #: When tear-downs that depend on it are cut short.
+    deadline: float
     #: What really happened; known after the sweep.
     error: BaseException | None = None
     traceback: TracebackType | None = None
@@ -38,6 +41,22 @@ class Crash:
             and getattr(self.request, "param", None) is getattr(request, "param", None)
         )
 
+    def happened(self, raised: BaseException | None) -> None:
+        """Note what the tear-down of the fixture has raised, which is what really happened."""
+        name = describe(self.fixturedef)
+        if self.lifetime.error is None:
+            message = _errors.CANCELLED_SILENTLY.format(name=name)
+            silent = pytest.fail.Exception(message, pytrace=False)
+            self.error = join(_errors.FAILED_AND_CRASHED, silent, raised)
+        else:
+            assert raised is not None
+            error = self.error = innermost(raised)
+            if error.__context__ is not None and is_cancelled(error.__context__):
+                error.__context__ = None  # only how the fixture learned of it
+            error.add_note(_errors.CRASHED_NOTE.format(name=name))
+        assert self.error is not None
+        self.traceback = self.error.__traceback__
+
     def tell(self) -> BaseException:
         """Return what happened, to be raised where it is reported."""
         assert self.error is not None
@@ -45,22 +64,36 @@ class Crash:
         return self.error.with_traceback(self.traceback)  # without the frames of earlier reports
 
 
-def explain(crash: Crash, raised: BaseException | None) -> BaseException:
-    """Return what to report of ``crash``, given what the tear-down of the fixture raised."""
-    name = describe(crash.fixturedef)
-    if crash.lifetime.error is None:
-        silent = pytest.fail.Exception(_errors.CANCELLED_SILENTLY.format(name=name), pytrace=False)
-        if raised is None:
-            return silent
-        return BaseExceptionGroup(_errors.FAILED_AND_CRASHED, [silent, raised])
-    assert raised is not None
-    error = innermost(raised)
-    if error.__context__ is not None and is_cancelled(error.__context__):
-        error.__context__ = None  # only how the fixture learned of it
-    error.add_note(_errors.CRASHED_NOTE.format(name=name))
-    return error
-
-
 def describe(fixturedef: _Fixture) -> str:
     """Return the name and the scope of a fixture."""
     return f"{fixturedef.argname!r} (scope {fixturedef.scope!r})"
+
+
+def errors_of(tear_down: Callable[[], object]) -> list[BaseException]:
+    """Return what ``tear_down`` raises, without the groups that pytest puts around tear-downs.
+
+    Raises what ends the run, which is not to be delayed.
+    """
+    try:
+        tear_down()
+    except BaseException as error:
+        end = act_as_in_sync_code(error)
+        if isinstance(end, ENDS_THE_RUN):
+            raise end from None
+        return list(_without_groups_of_pytest(prune(error)))
+    return []
+
+
+def _without_groups_of_pytest(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup) and error.message.startswith(
+        "errors while tearing down"
+    ):
+        for member in error.exceptions:
+            yield from _without_groups_of_pytest(member)
+    else:
+        yield error
+
+
+def one_of(errors: list[BaseException]) -> BaseException:
+    """Return what to raise for ``errors``: one as itself, several as a group."""
+    return errors[0] if len(errors) == 1 else BaseExceptionGroup(_errors.FAILED_AND_CRASHED, errors)

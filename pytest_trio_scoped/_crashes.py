@@ -24,17 +24,20 @@ Pinned by ``tests/test_crashes.py`` and ``tests/test_lost_loop.py``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 
 from . import _errors
-from ._blame import Crash, describe, explain
+from ._blame import Crash, describe, errors_of, one_of
 from ._dependencies import Dependencies
 from ._exceptions import innermost, prune
 from ._outcomes import ENDS_THE_RUN, is_cancelled, needs_our_frame
 from ._pytest_names import active_fixtures, finish_fixture, item_of
 from ._session import TrioSession
+from ._states import State
 
 if TYPE_CHECKING:
     from ._lifetime import Lifetime
@@ -76,7 +79,8 @@ class Crashes:
         self, fixturedef: _Fixture, request: pytest.FixtureRequest, lifetime: Lifetime
     ) -> None:
         """Note a crash, and cancel what is running if it depends on the fixture."""
-        self._unswept.append(Crash(fixturedef, request, lifetime))
+        deadline = trio.current_time() + GRACE
+        self._unswept.append(Crash(fixturedef, request, lifetime, deadline))
         self._cancel_who_depends()
 
     def notice_nursery(self, lifetime: Lifetime) -> None:
@@ -90,48 +94,51 @@ class Crashes:
         for crash in self._unswept:
             if self._tear_downs:
                 if self._dependencies.has(self._tear_downs[-1], crash.fixturedef):
-                    self._session.loop.ctrl_c.cancel_wait_after(GRACE)
+                    self._session.loop.ctrl_c.cancel_wait_at(crash.deadline)
                 continue
             if self._set_ups:
                 waiting, _ = self._set_ups[-1]
                 is_concerned = self._dependencies.has(waiting, crash.fixturedef)
             else:
-                is_concerned = crash.fixturedef in active_fixtures(self._item)
+                is_concerned = self._uses(self._item, crash)
             if is_concerned:
                 self._cancelled_for.append(crash)
                 self._session.loop.ctrl_c.cancel_wait()
 
     # ---------------------------------------------------------------- in pytest's code
 
-    def sweep(self) -> None:
-        """Tear down what has crashed, dependents first."""
+    def sweep(self) -> list[BaseException]:
+        """Tear down what has crashed, dependents first; return what else has failed in that."""
+        others: list[BaseException] = []
         while self._unswept:
             crash = self._unswept.pop()
-            raised = None
             self._sweeping = crash
+            dependents = self._dependencies.askers(crash.fixturedef)
             try:
-                finish_fixture(crash.fixturedef, crash.request)
-            except BaseException as error:
-                raised = error
+                for fixturedef, request in (*dependents, (crash.fixturedef, crash.request)):
+                    others += errors_of(partial(finish_fixture, fixturedef, request))
             finally:
                 self._sweeping = None
-            if isinstance(raised, ENDS_THE_RUN):
-                raise raised
-            crash.error = explain(crash, raised)
-            crash.traceback = crash.error.__traceback__
-            self._swept.append(crash)
-            crash.request.node.addfinalizer(lambda crash=crash: self._end_scope(crash))
+            if crash.error is not None:  # else the loop was lost meanwhile, and the fixture with it
+                self._swept.append(crash)
+                crash.request.node.addfinalizer(lambda crash=crash: self._end_scope(crash))
+        return others
 
     def closed(self, lifetime: Lifetime, raised: BaseException | None) -> BaseException | None:
-        """Return what to raise after the tear-down of a fixture that had crashed.
+        """Return what to raise after the tear-down of a fixture that had crashed, which raised this.
 
-        Outside of a sweep its scope has ended before anybody noticed.
+        In a sweep that is nothing, as the sweep knows whom to tell; outside of one the scope has ended
+        before anybody noticed.
         """
-        crash = next((crash for crash in self._unswept if crash.lifetime is lifetime), None)
-        if self._sweeping or crash is None or isinstance(raised, ENDS_THE_RUN):
+        pending = [*self._unswept, *([self._sweeping] if self._sweeping else [])]
+        crash = next((crash for crash in pending if crash.lifetime is lifetime), None)
+        if crash is None or lifetime.state is State.LOST or isinstance(raised, ENDS_THE_RUN):
             return raised
+        crash.happened(raised)
+        if self._sweeping:
+            return None
         self._unswept.remove(crash)
-        return explain(crash, raised)
+        return crash.error
 
     def _end_scope(self, crash: Crash) -> None:
         self._swept.remove(crash)
@@ -142,7 +149,7 @@ class Crashes:
         """Call ``function``, the test; raise what happened if a fixture of it crashes meanwhile."""
         __tracebackhide__ = True
         self._item = item
-        return self._tell(function, lambda crash: crash.fixturedef in active_fixtures(item))
+        return self._tell(function, lambda crash: self._uses(item, crash))
 
     def set_up(
         self, fixturedef: _Fixture, request: pytest.FixtureRequest, function: Callable[[], Any]
@@ -160,8 +167,6 @@ class Crashes:
         item = item_of(request)
         if self._item is not _TEARING_DOWN:
             self._item = item
-        if self._set_ups:
-            self.asks_for(self._set_ups[-1][0], fixturedef)
         self._dependencies.begin(item, fixturedef)
         self._set_ups.append((fixturedef, request))
 
@@ -174,18 +179,31 @@ class Crashes:
             self._set_ups.pop()
             self._cancel_who_depends()
 
-    def asks_for(self, fixturedef: _Fixture, required: _Fixture | None) -> None:
-        """Note that the set-up of ``fixturedef`` has asked for ``required``, not by an argument."""
-        if required is not None:
-            self._dependencies.add(fixturedef, required)
+    def asks_for(
+        self, fixturedef: _Fixture, request: pytest.FixtureRequest, required: _Fixture
+    ) -> None:
+        """Note that ``fixturedef`` has asked for ``required`` with its ``request``."""
+        self._dependencies.add(fixturedef, request, required)
+
+    def _uses(self, item: object, crash: Crash) -> bool:
+        """Say whether ``item`` uses the fixture that has crashed, directly or through others.
+
+        One that is hidden behind an override, or was got by ``getfixturevalue`` for an earlier test, is
+        not among those of the item.
+        """
+        wanted = crash.fixturedef
+        return any(
+            used is wanted or self._dependencies.has(used, wanted) for used in active_fixtures(item)
+        )
 
     def tear_down(self, fixturedef: _Fixture, function: Callable[[], Any]) -> Any:
         """Call ``function``, a tear-down; cut it short if what it depends on has crashed, or does so."""
         __tracebackhide__ = True
         drivers = self._session.loop.drivers
-        previous = drivers.grace
-        if self._crash_below(fixturedef) is not None:
-            drivers.grace = GRACE
+        previous = drivers.deadline
+        below = self._crash_below(fixturedef)
+        if below is not None:
+            drivers.deadline = min(previous, below.deadline)
         self._tear_downs.append(fixturedef)
         try:
             return function()
@@ -195,7 +213,7 @@ class Crashes:
                 raise
         finally:
             self._tear_downs.pop()
-            drivers.grace = previous
+            drivers.deadline = previous
         message = _errors.TEAR_DOWN_CUT_SHORT.format(
             name=describe(fixturedef), crashed=describe(crash.fixturedef), seconds=GRACE
         )
@@ -221,12 +239,25 @@ class Crashes:
         # What pytest has cached of them would be told to who asks next, who has a fresh loop.
         while self._lost_set_ups:
             finish_fixture(*self._lost_set_ups.pop())
-        self.sweep()
+        self._sweep_and_raise()
 
     def begin_tear_down(self) -> None:
         """Sweep; from now on no test is cancelled."""
         self.begin(_TEARING_DOWN)
-        self.sweep()
+        self._sweep_and_raise()
+
+    def end_tear_down(self) -> None:
+        """Sweep what has crashed meanwhile, so that what fails with it is told at this test."""
+        self._sweep_and_raise()
+
+    def _sweep_and_raise(self) -> None:
+        __tracebackhide__ = True
+        others = self.sweep()
+        if not others:
+            return
+        raised = one_of(others)
+        __tracebackhide__ = not needs_our_frame(raised)
+        raise raised
 
     def explain(self, raised: BaseException) -> BaseException:
         """Return what to report in place of ``raised``, which comes out of a phase of a test.
@@ -236,9 +267,10 @@ class Crashes:
         """
         if not self._cancelled_for or not is_cancelled(raised):
             return raised
-        self.sweep()
-        told = [crash.tell() for crash in dict.fromkeys(self._cancelled_for)]
-        return told[0] if len(told) == 1 else BaseExceptionGroup(_errors.FAILED_AND_CRASHED, told)
+        others = self.sweep()
+        crashes = dict.fromkeys(self._cancelled_for)
+        told = [*(crash.tell() for crash in crashes if crash.error is not None), *others]
+        return one_of(told) if told else raised
 
     def _tell(self, function: Callable[[], Any], is_concerned: Callable[[Crash], bool]) -> Any:
         __tracebackhide__ = True
@@ -261,7 +293,7 @@ class Crashes:
             told = self._close_nursery(told)
         if not told:
             return value
-        raised = told[0] if len(told) == 1 else BaseExceptionGroup(_errors.FAILED_AND_CRASHED, told)
+        raised = one_of(told)
         __tracebackhide__ = not needs_our_frame(raised)
         raise raised
 
@@ -276,9 +308,10 @@ class Crashes:
 
     def _sweep_if(self, is_concerned: Callable[[Crash], bool]) -> list[BaseException]:
         concerned = [crash for crash in self._unswept if is_concerned(crash)]
-        if concerned:
-            self.sweep()
-        return [crash.tell() for crash in concerned]
+        if not concerned:
+            return []
+        others = self.sweep()
+        return [*(crash.tell() for crash in concerned if crash.error is not None), *others]
 
     def lose(self, lost: LoopLost) -> BaseException:
         """Unwind all fixtures after the loop has ended; return what to tell the test at hand."""
@@ -288,10 +321,7 @@ class Crashes:
         live = list(self._session.inside_fixtures.items())
         errors: list[BaseException] = []
         for fixturedef, request in reversed(live):
-            try:
-                finish_fixture(fixturedef, request)
-            except BaseException as error:
-                errors.append(error)
+            errors += errors_of(partial(finish_fixture, fixturedef, request))
         reason = lost.reason()
         names = ", ".join(describe(fixturedef) for fixturedef, _ in live)
         reason.add_note(_errors.LOOP_LOST_NOTE)
@@ -300,32 +330,3 @@ class Crashes:
         if errors:
             return BaseExceptionGroup(_errors.LOST_AND_FAILED, [reason, *errors])
         return reason
-
-
-class CrashHooks:
-    """Sweep between the phases of a test.  Registered when the loop is opened."""
-
-    def __init__(self, crashes: Crashes) -> None:
-        self._crashes = crashes
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self) -> None:
-        """No test starts while a dead fixture is around."""
-        self._crashes.begin_set_up()
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> None:
-        """Items that are no functions may wait for the loop as well."""
-        self._crashes.begin(item)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self) -> None:
-        """What has crashed goes before what has not."""
-        self._crashes.begin_tear_down()
-
-    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
-        """Report the crash for which something of the test was cancelled."""
-        if call.excinfo is not None:
-            raised = self._crashes.explain(call.excinfo.value)
-            if raised is not call.excinfo.value:
-                call.excinfo = pytest.ExceptionInfo.from_exception(raised)

@@ -33,8 +33,8 @@ class Wait(Protocol):
     def cancel(self) -> None:
         """Cancel it.  Not a checkpoint."""
 
-    def cancel_after(self, seconds: float) -> None:
-        """Cancel it if it takes longer.  Not a checkpoint."""
+    def cancel_at(self, deadline: float) -> None:
+        """Cancel it if it has not ended then, on the loop's clock.  Not a checkpoint."""
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt where it is blocked.  Not a checkpoint."""
@@ -90,10 +90,10 @@ class CtrlC:
         if self.waits:
             self.waits[-1].cancel()
 
-    def cancel_wait_after(self, seconds: float) -> None:
-        """Cancel the innermost wait, if there is any and it takes longer.  Called on the loop."""
+    def cancel_wait_at(self, deadline: float) -> None:
+        """Cancel the innermost wait, if there is any, unless it ends before.  Called on the loop."""
         if self.waits:
-            self.waits[-1].cancel_after(seconds)
+            self.waits[-1].cancel_at(deadline)
 
     def raise_if_requested(self, cause: BaseException | None) -> None:
         """Raise KeyboardInterrupt in a host, once."""

@@ -19,15 +19,27 @@ class Dependencies:
 
     def __init__(self) -> None:
         self._direct: dict[_Fixture, set[_Fixture]] = {}
+        #: The requests of fixtures that have asked for others with ``getfixturevalue``, the oldest first.
+        self._askers: dict[_Fixture, pytest.FixtureRequest] = {}
 
     def begin(self, item: pytest.Function, fixturedef: _Fixture) -> None:
         """Note what ``fixturedef`` takes as arguments, at the start of its set-up for ``item``."""
         required = (active_fixture(item, name) for name in fixturedef.argnames)
         self._direct[fixturedef] = {each for each in required if each is not None}
+        self._askers.pop(fixturedef, None)
 
-    def add(self, fixturedef: _Fixture, required: _Fixture) -> None:
-        """Note that the set-up of ``fixturedef`` has asked for ``required``."""
+    def add(self, fixturedef: _Fixture, request: pytest.FixtureRequest, required: _Fixture) -> None:
+        """Note that ``fixturedef`` has asked for ``required`` with its ``request``."""
         self._direct.setdefault(fixturedef, set()).add(required)
+        self._askers[fixturedef] = request
+
+    def askers(self, wanted: _Fixture) -> list[tuple[_Fixture, pytest.FixtureRequest]]:
+        """Return those that depend on ``wanted`` and have asked for something, the newest first.
+
+        pytest tears what was taken as an argument down after who took it, and does not know of these.
+        """
+        found = [item for item in self._askers.items() if self.has(item[0], wanted)]
+        return found[::-1]
 
     def has(self, fixturedef: _Fixture, wanted: _Fixture) -> bool:
         """Say whether ``fixturedef`` depends on ``wanted``, directly or through others."""

@@ -8,6 +8,7 @@ Pinned by ``tests/test_loop.py``.
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Generator
 from contextvars import Context
@@ -48,10 +49,10 @@ class Stay(Command):
         if self.supervisor is not None:
             self.supervisor.cancel()
 
-    def cancel_after(self, seconds: float) -> None:
-        """Cancel the task if it takes longer.  Not a checkpoint."""
+    def cancel_at(self, deadline: float) -> None:
+        """Cancel the task if it has not ended then.  Not a checkpoint."""
         if self.supervisor is not None:
-            self.supervisor.cancel_after(seconds)
+            self.supervisor.cancel_at(deadline)
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt where the task is blocked.  Not a checkpoint."""
@@ -79,8 +80,8 @@ class Drivers:
         #: Who has switched to the loop's greenlet last: the one to bring the answer to.  Not always the
         #: host itself: the user's code may use greenlets of its own.
         self.caller = greenlet.getcurrent()
-        #: Seconds that whatever is begun may take, ``None`` for no limit.
-        self.grace: float | None = None
+        #: When whatever is begun has to end, on the loop's clock.
+        self.deadline = math.inf
         self._free_supervisors: list[Supervisor] = []
 
     @enable_ki_protection
@@ -110,8 +111,8 @@ class Drivers:
         supervisor.start_soon(self._drive_stay, stay, name=stay.name)
         if stay.is_cancelled:
             supervisor.cancel()
-        if self.grace is not None:
-            supervisor.cancel_after(self.grace)
+        if self.deadline != math.inf:
+            supervisor.cancel_at(self.deadline)
         # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
         await stay.ended.wait(stay.cancel)
         stay.problem = await self.release(supervisor, stay.problem)

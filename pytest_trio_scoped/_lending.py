@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from ._requests import Finalizer, give_own_nursery, run_finalizers_with
+from ._requests import Finalizer, run_finalizers_with, watch_get
 from ._session import TrioSession, await_
 
 
@@ -22,7 +23,7 @@ def prepare_request(session: TrioSession, request: pytest.FixtureRequest) -> Non
 
         return open_nursery(session, request, add_finalizer)
 
-    give_own_nursery(request, open_one)
+    watch_get(request, partial(session.note_get, request), open_one)
     run_finalizers_with(request, _finish)
 
 

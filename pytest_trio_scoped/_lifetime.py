@@ -14,6 +14,7 @@ nursery can raise what really happened.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
 from typing import Any
@@ -144,10 +145,10 @@ class Lifetime:
         if not self._is_up:
             self._cancel_task()
 
-    def cancel_after(self, seconds: float) -> None:
-        """Cancel it if the set-up or tear-down takes longer.  Not a checkpoint."""
-        if self._supervisor is not None and not self._is_up:
-            self._supervisor.cancel_after(seconds)
+    def cancel_at(self, deadline: float) -> None:
+        """Cancel the tear-down, or set-up, if it has not ended then.  Not a checkpoint."""
+        if self._supervisor is not None:
+            self._supervisor.cancel_at(deadline)
 
     @property
     def _is_up(self) -> bool:
@@ -184,8 +185,8 @@ class Lifetime:
             await self._end()
 
     async def _close(self) -> None:
-        if self.loop.drivers.grace is not None:
-            self.cancel_after(self.loop.drivers.grace)
+        if self.loop.drivers.deadline != math.inf:
+            self.cancel_at(self.loop.drivers.deadline)
         self._closing.set()
         await self._end()
 

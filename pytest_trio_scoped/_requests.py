@@ -18,12 +18,14 @@ def run_finalizers_with(request: pytest.FixtureRequest, run: Callable[[Finalizer
     request.addfinalizer = lambda finalizer: add(lambda: run(finalizer))  # type: ignore[method-assign]
 
 
-def give_own_nursery(
-    request: pytest.FixtureRequest, open_nursery: Callable[[Callable[[Finalizer], None]], object]
+def watch_get(
+    request: pytest.FixtureRequest,
+    note: Callable[[str], object],
+    open_nursery: Callable[[Callable[[Finalizer], None]], object],
 ) -> None:
-    """Let ``request.getfixturevalue("nursery")`` return a nursery of the asker's own.
+    """Let ``note`` know what is asked for with ``request.getfixturevalue``; give own nurseries.
 
-    ``open_nursery`` opens it, and takes a function that adds a finalizer.
+    ``open_nursery`` opens one, and takes a function that adds a finalizer.
     """
     add = request.addfinalizer
     get = request.getfixturevalue
@@ -31,6 +33,7 @@ def give_own_nursery(
     def get_own(argname: str) -> Any:
         __tracebackhide__ = True
         value = get(argname)
+        note(argname)
         return open_nursery(add) if value is NURSERY else value
 
     request.getfixturevalue = get_own  # type: ignore[method-assign]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import pytest
 
 from . import _errors
+from ._pytest_names import active_fixture, fixture_of, item_of
 from ._settings import Settings
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Crashes(Protocol):
     def tear_down(self, fixturedef: Any, function: Callable[[], Any]) -> Any: ...
     def lose(self, lost: LoopLost) -> BaseException: ...
     def notice_nursery(self, lifetime: Any) -> None: ...
-    def asks_for(self, fixturedef: Any, required: Any) -> None: ...
+    def asks_for(self, fixturedef: Any, request: Any, required: Any) -> None: ...
     def closed(self, lifetime: Any, raised: BaseException | None) -> BaseException | None: ...
 
 
@@ -117,6 +118,13 @@ class TrioSession:
     def system_tasks(self) -> frozenset[trio.lowlevel.Task]:
         """Return the system tasks that somebody has started on the loop, none if there is no loop."""
         return frozenset() if self._loop is None else self._loop.system_tasks()
+
+    def note_get(self, request: pytest.FixtureRequest, argname: str) -> None:
+        """Note what a fixture has got with ``request.getfixturevalue``."""
+        fixturedef = fixture_of(request)
+        required = active_fixture(item_of(request), argname)
+        if self._loop is not None and fixturedef is not None and required is not None:
+            self.crashes.asks_for(fixturedef, request, required)
 
     def lose_loop(self, lost: LoopLost) -> BaseException:
         """Let go of a loop that has ended by itself; return what to tell the test at hand."""

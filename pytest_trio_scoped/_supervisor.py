@@ -86,12 +86,12 @@ class Supervisor:
         """Cancel the user task.  Not a checkpoint."""
         self._nursery.cancel_scope.cancel()
 
-    def cancel_after(self, seconds: float) -> None:
-        """Cancel the user task if it takes longer.  Not a checkpoint."""
-        self._nursery.cancel_scope.deadline = trio.current_time() + seconds
+    def cancel_at(self, deadline: float) -> None:
+        """Cancel the user task if it has not ended then.  Not a checkpoint."""
+        self._nursery.cancel_scope.deadline = deadline
 
     def forget_deadline(self) -> None:
-        """Undo :meth:`cancel_after`.  Not a checkpoint."""
+        """Undo :meth:`cancel_at`.  Not a checkpoint."""
         if self._nursery.cancel_scope.deadline != math.inf:
             self._nursery.cancel_scope.deadline = math.inf
 

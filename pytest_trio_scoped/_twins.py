@@ -21,7 +21,7 @@ from ._exceptions import prune
 from ._lifetime import Lifetime, NoYield, SecondYield
 from ._outcomes import act_as_in_sync_code, needs_our_frame
 from ._pytest_names import call_fixture_function, fixture_of, fixture_source
-from ._requests import Finalizer, give_own_nursery, run_finalizers_with
+from ._requests import Finalizer, run_finalizers_with, watch_get
 from ._session import TrioSession
 from ._states import State
 from ._wreck import LoopLost
@@ -56,7 +56,8 @@ def _prepare_requests(session: TrioSession, arguments: Arguments, context: Conte
             function = partial(_run, session, finalizer, {}, name=name, context=context)
             return function() if owner is None else session.crashes.tear_down(owner, function)
 
-        give_own_nursery(request, partial(open_nursery, session, request))
+        open_one = partial(open_nursery, session, request)
+        watch_get(request, partial(session.note_get, request), open_one)
         run_finalizers_with(request, run)
 
 

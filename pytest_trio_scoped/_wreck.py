@@ -41,8 +41,9 @@ def let_go(error: BaseException) -> None:
                 if frame.f_code is trio.run.__code__:
                     frame.f_locals["gen"].close()
     cause = innermost_cause(error)
-    where = "".join(traceback.format_tb(prune(cause).__traceback__))
-    cause.add_note(_errors.RAISED_AT.format(traceback=where.rstrip()))
+    if not isinstance(cause, KeyboardInterrupt):  # the second Ctrl-C, which says enough
+        where = "".join(traceback.format_tb(prune(cause).__traceback__))
+        cause.add_note(_errors.RAISED_AT.format(traceback=where.rstrip()))
     with warnings.catch_warnings(action="ignore"):
         for each in everything_in(error):
             each.__traceback__ = None

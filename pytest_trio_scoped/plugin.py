@@ -30,10 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
     _leaks.show_abandoned_generators(config)
 
     def make_crashes(session: TrioSession) -> Crashes:
-        from . import _crashes  # imports Trio
+        from . import _crash_hooks, _crashes  # import Trio
 
         crashes = _crashes.Crashes(session)
-        manager.register(_crashes.CrashHooks(crashes))
+        manager.register(_crash_hooks.CrashHooks(crashes))
         manager.register(_leaks.LeakHooks(session))
         manager.register(_instrument_errors.InstrumentErrors())
         return crashes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from harness import Suite, every_scope
 
@@ -304,6 +306,190 @@ def test_a_tear_down_does_not_wait_for_a_dead_fixture(suite: Suite, crash: str, 
         "test_it": "passed failed passed" if crash == "before" else "passed passed failed",
         "test_next": "passed passed passed" if crash == "before" else "passed passed failed",
     }
+
+
+def test_the_time_of_grace_is_one_for_all_who_depend_on_it(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    @pytest.fixture
+    async def first(server):
+        yield
+        trace("first")
+        await trio.sleep_forever()
+    @pytest.fixture
+    async def second(first):
+        yield
+        trace("second")
+        await trio.sleep_forever()
+    async def test_it(second):
+        go.set()
+        await trio.sleep_forever()
+        """,
+    )
+    suite.write("conftest.py", "from pytest_trio_scoped import _crashes\n_crashes.GRACE = 0.4\n")
+    result = suite.run_subprocess()
+    assert result.trace == ["server up", "second", "first", "server down"]
+    (seconds,) = re.findall(r" in ([0-9.]+)s", result.output)
+    assert 0.4 <= float(seconds) < 0.75
+    assert result.output.count("was cancelled: 'server' (scope 'module')") >= 2
+
+
+@pytest.mark.parametrize(
+    ("end", "exit_code"), [("os.kill(os.getpid(), signal.SIGINT)", 2), ("pytest.exit('x', 7)", 7)]
+)
+def test_the_end_of_the_run_is_not_lost_among_what_fails_with_it(
+    suite: Suite, end: str, exit_code: int
+) -> None:
+    suite_of(
+        suite,
+        "module",
+        f"""
+    import os, signal
+    @pytest.fixture
+    async def dependent(server):
+        yield
+        {end}
+        await trio.sleep(0)
+    async def test_it(dependent):
+        go.set()
+        await trio.sleep_forever()
+    async def test_next():
+        trace("ran on")
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.exit_code == exit_code, result.output
+    assert result.trace == ["server up", "server down"]
+
+
+def test_a_fixture_that_was_overridden_under_its_own_name(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    class TestIt:
+        @pytest.fixture
+        async def server(self, server):
+            yield server
+            trace("override down")
+        async def test_before(self, server): pass
+        async def test_it(self, server):
+            go.set()
+            await trio.sleep_forever()
+        async def test_after(self, server): pass
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {
+        "TestIt::test_before": "passed",
+        "TestIt::test_it": "failed",
+        "TestIt::test_after": "error",
+    }
+    assert result.trace[-2:] == ["override down", "server down"]
+
+
+@pytest.mark.parametrize("is_cached", [True, False], ids=["cached", "new"])
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_who_asked_for_it_dynamically_for_an_earlier_test(
+    suite: Suite, kind: str, is_cached: bool
+) -> None:
+    suite_of(
+        suite,
+        "module",
+        f"""
+    @pytest.fixture(scope="module")
+    {kind} asker(request):
+        yield request.getfixturevalue("server")
+        trace("asker down")
+    async def test_before({"server, " if is_cached else ""}asker): pass
+    async def test_it(asker):
+        go.set()
+        await trio.sleep_forever()
+    async def test_after(asker): pass
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_before": "passed", "test_it": "failed", "test_after": "error"}
+    assert result.trace == ["server up", "asker down", "server down"]
+
+
+@pytest.mark.parametrize("order", ["inner.set(); go.set()", "go.set(); inner.set()"])
+def test_two_that_depend_on_each_other_are_each_told_once(suite: Suite, order: str) -> None:
+    suite_of(
+        suite,
+        "module",
+        f"""
+    inner = trio.Event()
+    @pytest.fixture(scope="module")
+    async def second(server):
+        async def background():
+            await inner.wait()
+            raise LookupError("the second")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(background)
+            yield
+    async def test_it(server, second):
+        {order}
+        with trio.CancelScope(shield=True):
+            await trio.testing.wait_all_tasks_blocked()
+        """,
+    )
+    suite.write("conftest.py", "import trio.testing\n")
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_it": "failed"}
+    assert result.output.count("Boom: in the background") == 1
+    assert result.output.count("LookupError: the second") == 1
+
+
+def test_what_fails_with_it_is_told_once_beside_it(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    @pytest.fixture(scope="module")
+    def dependent(server):
+        yield
+        raise LookupError("of the dependent")
+    async def test_it(dependent):
+        go.set()
+        await trio.sleep_forever()
+    async def test_after(server): pass
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_it": "failed", "test_after": "error"}
+    assert result.output.count("LookupError: of the dependent") == 1
+    assert result.output.count(NOTE.format(scope="module")) == 2
+    assert "ERROR test_it.py::test_after - test_it.Boom: in the background" in result.output
+
+
+def test_a_loop_that_is_lost_in_the_tear_down_of_a_dependent(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    def die():
+        raise OSError("the end")
+    @pytest.fixture
+    async def dependent(server):
+        yield
+        global go
+        go = trio.Event()
+        trio.lowlevel.current_trio_token().run_sync_soon(die)
+        await trio.sleep_forever()
+    async def test_it(dependent):
+        go.set()
+        await trio.sleep_forever()
+    async def test_after(server):
+        await trio.sleep(0)
+        """,
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_it": "failed", "test_after": "passed"}
+    assert "OSError: the end" in result.output
+    assert "AssertionError" not in result.output
 
 
 def test_a_tear_down_may_take_its_time_of_grace(suite: Suite) -> None:

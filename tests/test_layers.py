@@ -30,7 +30,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("_settings", "_pytest_names", "_outcomes", "_requests"),
     ("_session", "_blame", "_dependencies"),
     ("_ownership", "_crashes", "_leaks", "_instrument_errors", "_twins"),
-    ("_lending",),
+    ("_lending", "_crash_hooks"),
     ("_calls", "_fixtures", "_collection", "_run"),
     ("_builtin_fixtures", "_debugging"),
     ("plugin", "__init__", "enable_trio_mode"),
