@@ -10,7 +10,9 @@ warnings at the test that dropped them.  Python hides the second kind by default
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,11 +28,19 @@ if TYPE_CHECKING:
 _TRIOS_OWN = "close asyncgen"
 
 
-def show_abandoned_generators(config: pytest.Config) -> None:
-    """Let Trio's warning about them be seen unless the user has said otherwise."""
-    # In front: of filters that match, the last one counts.
-    line = "default:Async generator .* was garbage collected:ResourceWarning"
-    config.getini("filterwarnings").insert(0, line)
+@contextlib.contextmanager
+def abandoned_generators_shown(config: pytest.Config) -> Iterator[None]:
+    """Let Trio's warning about them be seen in the block unless the user has said otherwise.
+
+    What is said here once is below whatever pytest puts in place for each test.
+    """
+    if not config.pluginmanager.has_plugin("warnings"):
+        yield
+        return
+    with warnings.catch_warnings():
+        message = "Async generator .* was garbage collected"
+        warnings.filterwarnings("default", message=message, category=ResourceWarning)
+        yield
 
 
 class LeakHooks:

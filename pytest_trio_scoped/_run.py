@@ -8,20 +8,27 @@ from contextlib import contextmanager
 
 import pytest
 
+from ._leaks import abandoned_generators_shown
+from ._ownership import is_async
 from ._session import TrioSession
 
 
 class RunHooks:
     """Keep the loop from the first async need until the widest fixtures have been torn down."""
 
-    def __init__(self, session: TrioSession) -> None:
+    def __init__(self, session: TrioSession, early_calls: object) -> None:
         self._session = session
+        self._early_calls = early_calls
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtestloop(self) -> Generator[None, object, object]:
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Start the run.  It is finished below: pytest tears wide fixtures down after this hook."""
         self._session.start()
-        with _outside_of_foreign_runs():
+        functions = (item.obj for item in session.items if isinstance(item, pytest.Function))
+        if any(map(is_async, functions)):
+            # A wrapper costs every call of a test, so a suite without async tests does not have it.
+            session.config.pluginmanager.register(self._early_calls)
+        with _outside_of_foreign_runs(), abandoned_generators_shown(session.config):
             return (yield)
 
     @pytest.hookimpl(wrapper=True, trylast=True)

@@ -27,7 +27,6 @@ def pytest_configure(config: pytest.Config) -> None:
     manager = config.pluginmanager
     _refuse_pytest_trio(manager)
     config.addinivalue_line("markers", _MARK)
-    _leaks.show_abandoned_generators(config)
 
     def make_crashes(session: TrioSession) -> Crashes:
         from . import _crash_hooks, _crashes  # import Trio
@@ -41,12 +40,12 @@ def pytest_configure(config: pytest.Config) -> None:
     session = config.stash[KEY] = TrioSession(Settings.of(config), make_crashes)
     calls = CallHooks(session)
     is_traced = config.getoption("trace", False)  # not there with "-p no:debugging"
+    early_calls = TraceHooks(session, calls) if is_traced else EarlyCallHooks(calls)
     for hooks in (
         CollectionHooks(session),
         FixtureHooks(session),
         calls,
-        TraceHooks(session, calls) if is_traced else EarlyCallHooks(calls),
-        RunHooks(session),
+        RunHooks(session, early_calls),
         DebugHooks(session),
     ):
         manager.register(hooks)
