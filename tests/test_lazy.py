@@ -160,3 +160,20 @@ def test_the_loop_is_opened_by_the_first_that_needs_it(suite: Suite) -> None:
     assert exit_code == 0, output
     assert trace[:3] == ["False", "True", "['trio', 'greenlet', 'outcome', 'sniffio']"]
     assert trace[3].startswith("loop: <")
+
+
+@pytest.mark.parametrize("define", ["def", "async def"])
+def test_only_a_suite_with_an_async_test_has_a_wrapper_around_every_call(
+    suite: Suite, define: str
+) -> None:
+    suite.tests(
+        f"""
+        {define} test_it(): pass
+
+        def test_hooks(pytestconfig):
+            plugins = pytestconfig.pluginmanager.get_plugins()
+            trace(any(type(plugin).__name__ == "EarlyCallHooks" for plugin in plugins))
+        """
+    )
+    result = suite.run()
+    assert result.trace == [str(define == "async def")], result.output
