@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from . import _errors
+from ._session import TrioSession
 
 #: Documented by Trio.
 _LOGGER = logging.getLogger("trio.abc.Instrument")
@@ -15,15 +16,16 @@ _LOGGER = logging.getLogger("trio.abc.Instrument")
 class InstrumentErrors(logging.Handler):
     """Raise them at the end of the test.  Registered when the loop is opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: TrioSession) -> None:
         super().__init__()
+        self._session = session
         self._errors: list[BaseException] = []
         _LOGGER.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep what an instrument has raised."""
+        """Keep what an instrument has raised, but not in a run of the user's own."""
         error = record.exc_info[1] if record.exc_info else None
-        if error is not None:
+        if error is not None and self._session.is_current_run():
             error.add_note(record.getMessage())
             self._errors.append(error)
 

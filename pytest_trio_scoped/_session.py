@@ -92,6 +92,14 @@ class TrioSession:
         """Whether the thread is inside this session's loop."""
         return self._loop is not None and self._loop.is_inside
 
+    def is_current_run(self) -> bool:
+        """Say whether the caller is called by the Trio run of this session's loop."""
+        import trio
+
+        if self._loop is None or not trio.lowlevel.in_trio_run():
+            return False
+        return trio.lowlevel.current_trio_token() is self._loop.ctrl_c.token
+
     def open_loop(self) -> None:
         """Open the loop if there is none."""
         self.loop  # noqa: B018

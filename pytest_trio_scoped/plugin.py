@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
         crashes = _crashes.Crashes(session)
         manager.register(_crash_hooks.CrashHooks(crashes))
         manager.register(_leaks.LeakHooks(session))
-        manager.register(_instrument_errors.InstrumentErrors())
+        manager.register(_instrument_errors.InstrumentErrors(session))
         return crashes
 
     session = config.stash[KEY] = TrioSession(Settings.of(config), make_crashes)

@@ -80,6 +80,21 @@ def test_an_instrument_that_fails_is_an_error_of_its_test(suite: Suite, count: i
     )
 
 
+def test_an_instrument_of_a_run_of_the_tests_own_is_not_ours(suite: Suite) -> None:
+    suite.tests(
+        """
+        class Broken(trio.abc.Instrument):
+            def before_task_step(self, task):
+                raise OSError("no disk")
+        async def test_before():
+            await trio.sleep(0)
+        def test_it():
+            trio.run(trio.sleep, 0, instruments=[Broken()])
+        """
+    )
+    assert suite.run_subprocess().outcomes == {"test_before": "passed", "test_it": "passed"}
+
+
 def test_system_tasks_of_the_first_test_on_the_loop_are_named(suite: Suite) -> None:
     suite.tests(
         """
