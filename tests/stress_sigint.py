@@ -20,23 +20,22 @@ import time
 from pathlib import Path
 
 SUITE = """
-import contextlib, os, time
+import contextlib, functools, os, time
 import pytest, trio
 from pytest_trio_scoped import await_
 
-def trace(line):
-    # One write to a file opened for appending, so that Ctrl-C can't cut it in two.
-    os.write(_file, (line + "\\n").encode())
 _file = os.open("trace.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 @contextlib.contextmanager
 def traced(name):
-    # Inside, Ctrl-C may be raised between any two bytecodes; what is traced as up must be below the "try".
+    # Ctrl-C may be raised wherever Python code is entered or left.  So what is traced is written by one
+    # call into C, in one piece; and what is traced as up is below the "try".
+    up, down = (functools.partial(os.write, _file, f"{word} {name}\\n".encode()) for word in ("up", "down"))
     try:
-        trace("up " + name)
+        up()
         yield
     finally:
-        trace("down " + name)
+        down()
 
 async def echo(stream):
     with contextlib.suppress(trio.BrokenResourceError):
