@@ -31,7 +31,7 @@ class CrashHooks:
     @pytest.hookimpl(trylast=True, specname="pytest_runtest_teardown")
     def pytest_end_of_runtest_teardown(self) -> None:
         """What crashes while this test is torn down is this test's affair."""
-        self._crashes.end_tear_down()
+        self._crashes.sweep_and_raise()
 
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """Report the crash for which something of the test was cancelled."""

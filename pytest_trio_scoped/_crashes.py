@@ -11,9 +11,9 @@ A fixture crashes when a background task of it fails, or when it cancels its own
 
 Tests that do not depend on the fixture notice nothing.
 
-The tear-down is pytest's own (``FixtureDef.finish``), which knows the dependents.  It is done in the
-*sweep*: after what was running has ended, or before the next test.  It can't be done at once, in the
-middle of somebody's wait.
+The tear-down is pytest's own (``FixtureDef.finish``), which knows the dependents but for those that asked
+with ``getfixturevalue``; they go first.  It is done in the *sweep*: after what was running has ended, or
+before the next test.  It can't be done at once, in the middle of somebody's wait.
 
 A fixture is lost when the loop itself ends.  All of them are, then: they are unwound as far as possible
 without waiting, and set up anew when they are asked for again, on a fresh loop.
@@ -130,8 +130,7 @@ class Crashes:
         In a sweep that is nothing, as the sweep knows whom to tell; outside of one the scope has ended
         before anybody noticed.
         """
-        pending = [*self._unswept, *([self._sweeping] if self._sweeping else [])]
-        crash = next((crash for crash in pending if crash.lifetime is lifetime), None)
+        crash = next((crash for crash in self._pending() if crash.lifetime is lifetime), None)
         if crash is None or lifetime.state is State.LOST or isinstance(raised, ENDS_THE_RUN):
             return raised
         crash.happened(raised)
@@ -222,11 +221,13 @@ class Crashes:
 
     def _crash_below(self, fixturedef: _Fixture) -> Crash | None:
         """Return a crash, not yet swept, of something that ``fixturedef`` depends on."""
-        pending = (*self._unswept, *([self._sweeping] if self._sweeping else []))
-        for crash in pending:
+        for crash in self._pending():
             if self._dependencies.has(fixturedef, crash.fixturedef):
                 return crash
         return None
+
+    def _pending(self) -> list[Crash]:
+        return [*self._unswept, self._sweeping] if self._sweeping else self._unswept
 
     def begin(self, item: Any) -> None:
         """Note the test at hand, at the start of a phase."""
@@ -239,18 +240,15 @@ class Crashes:
         # What pytest has cached of them would be told to who asks next, who has a fresh loop.
         while self._lost_set_ups:
             finish_fixture(*self._lost_set_ups.pop())
-        self._sweep_and_raise()
+        self.sweep_and_raise()
 
     def begin_tear_down(self) -> None:
         """Sweep; from now on no test is cancelled."""
         self.begin(_TEARING_DOWN)
-        self._sweep_and_raise()
+        self.sweep_and_raise()
 
-    def end_tear_down(self) -> None:
-        """Sweep what has crashed meanwhile, so that what fails with it is told at this test."""
-        self._sweep_and_raise()
-
-    def _sweep_and_raise(self) -> None:
+    def sweep_and_raise(self) -> None:
+        """Sweep; raise what else has failed in that."""
         __tracebackhide__ = True
         others = self.sweep()
         if not others:
@@ -284,9 +282,8 @@ class Crashes:
                 raise
             except BaseException as error:
                 own = error
-            told = self._sweep_if(
-                is_concerned
-            )  # outside of the handler, which would become a context
+            # Outside of the handler, whose exception would become a context.
+            told = self._sweep_if(is_concerned)
             if own is not None and not (told and is_cancelled(own)):
                 told.insert(0, own)
         while self._dead_nurseries and not self._set_ups:

@@ -86,7 +86,8 @@ def active_fixture(item: pytest.Function, name: str) -> pytest.FixtureDef[Any] |
 
     An override makes this differ from test to test, so the name alone does not say it.
     """
-    return item._request._fixture_defs.get(name)
+    request = getattr(item, "_request", None)  # taken away when the test has ended
+    return request._fixture_defs.get(name) if request else None
 
 
 def active_fixtures(item: object) -> Collection[pytest.FixtureDef[Any]]:

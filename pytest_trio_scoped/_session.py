@@ -130,8 +130,10 @@ class TrioSession:
     def note_get(self, request: pytest.FixtureRequest, argname: str) -> None:
         """Note what a fixture has got with ``request.getfixturevalue``."""
         fixturedef = fixture_of(request)
+        if self._loop is None or fixturedef is None:
+            return
         required = active_fixture(item_of(request), argname)
-        if self._loop is not None and fixturedef is not None and required is not None:
+        if required is not None:
             self.crashes.asks_for(fixturedef, request, required)
 
     def lose_loop(self, lost: LoopLost) -> BaseException:

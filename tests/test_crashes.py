@@ -903,3 +903,26 @@ def test_a_nursery_that_was_asked_for_dynamically_crashes_its_owner(suite: Suite
     }
     assert result.output.count("OSError: in the nursery") >= 2
     assert "Cancelled" not in result.output
+
+
+@pytest.mark.parametrize("test", ["def test_it(wide): pass", "async def test_it(wide): pass"])
+def test_what_a_wide_fixture_asks_for_in_its_tear_down_is_no_dependency(
+    suite: Suite, test: str
+) -> None:
+    """The test for which it was set up has ended by then, and with it what pytest knew of names."""
+    suite.tests(
+        f"""
+    @pytest.fixture(scope="session")
+    def other():
+        return 7
+    @pytest.fixture(scope="module")
+    def wide(request, other):
+        yield
+        trace(str(request.getfixturevalue("other")))
+    {test}
+    def test_last(): pass
+        """
+    )
+    result = suite.run_subprocess("-W", "default")
+    assert set(result.outcomes.values()) == {"passed"}, result.output
+    assert result.trace == ["7"]
