@@ -35,7 +35,6 @@ Pinned by ``tests/test_loop.py``.
 from __future__ import annotations
 
 import contextlib
-import math
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -52,6 +51,7 @@ from ._contexts import own_context
 from ._ctrl_c import CtrlC, Wait
 from ._drivers import CLOSE, END, KILL, Command, Drivers, Host, Stay, Throw, kill
 from ._exceptions import join
+from ._trio_names import is_in_cancelled_scope
 from ._wreck import LoopLost, bury, let_go
 
 T = TypeVar("T")
@@ -84,6 +84,7 @@ class Loop:
         self._inside: _thread_state.ThreadState
         self._outside: _thread_state.ThreadState
         self._root_task: trio.lowlevel.Task | None = None
+        self._system_nursery: trio.Nursery | None = None
         self._own_tasks: frozenset[trio.lowlevel.Task] = frozenset()
         #: What has to be abandoned if the loop is closed before it, the oldest first.
         self.live: dict[Closable, None] = {}
@@ -161,14 +162,15 @@ class Loop:
     def bury(self) -> None:
         """Clean up what is left of a run that ended by itself, after :meth:`lose_live`."""
         root, self._root_task = self._root_task, None
+        self._system_nursery = None
         if root is not None:
             bury(root)
 
     def system_tasks(self) -> frozenset[trio.lowlevel.Task]:
         """Return the system tasks that somebody has started."""
-        nurseries = self._root_task.child_nurseries if self._root_task else ()
-        tasks = frozenset(task for nursery in nurseries for task in nursery.child_tasks)
-        return tasks - self._own_tasks
+        if self._system_nursery is None:
+            return frozenset()
+        return self._system_nursery.child_tasks - self._own_tasks
 
     # ---------------------------------------------------------------- inside and outside (host)
 
@@ -292,7 +294,7 @@ class Loop:
         """
         if self.ctrl_c.waits or not self.is_open:
             return  # with waits the driver is a stay, and whoever waits for that will come here
-        if trio.current_effective_deadline() == -math.inf:
+        if is_in_cancelled_scope(trio.lowlevel.current_task()):
             self._hop(CLOSE)
 
     def _finish(self, result: outcome.Outcome[T]) -> T:
@@ -369,6 +371,7 @@ class Loop:
     async def _main(self) -> None:
         self.ctrl_c.token = trio.lowlevel.current_trio_token()
         self._root_task = trio.lowlevel.current_root_task()
+        self._system_nursery = trio.lowlevel.spawn_system_task(_nothing).parent_nursery
         async with trio.open_nursery() as self.drivers.home:
             try:
                 if await self.drivers.serve(self._host) is KILL:
@@ -377,6 +380,10 @@ class Loop:
                 for closable in reversed(self.live):
                     closable.abandon()
                 self.drivers.home.cancel_scope.cancel()
+
+
+async def _nothing() -> None:
+    """Tell, by the task that it is, where system tasks are."""
 
 
 @disable_ki_protection

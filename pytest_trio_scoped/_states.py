@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import enum
 
+# Of strings, since those are hashed and compared without a call into Python.
 
-class State(enum.Enum):
+
+class State(enum.StrEnum):
     """Where a fixture instance is in its life."""
 
     NEW = "new"
@@ -26,7 +28,7 @@ class State(enum.Enum):
     LOST = "lost"
 
 
-class Event(enum.Enum):
+class Event(enum.StrEnum):
     """What happens to a fixture instance."""
 
     OPEN = "open"
