@@ -11,7 +11,14 @@ from trio._core._run import sniffio_library  # type: ignore[attr-defined]
 from trio._core._run_context import GLOBAL_RUN_CONTEXT
 from trio.lowlevel import Task
 
-__all__ = ["cancel_status", "is_in_cancelled_scope", "raise_in", "run_context", "sniffio_local"]
+__all__ = [
+    "cancel_status",
+    "is_any_task_runnable",
+    "is_in_cancelled_scope",
+    "raise_in",
+    "run_context",
+    "sniffio_local",
+]
 
 #: The thread's "which run, which task" (a ``threading.local``).  While pytest's own code runs in the
 #: middle of a task step it has to be empty, or a ``trio.run`` in a sync test is refused.  Trio has no
@@ -40,6 +47,14 @@ def is_in_cancelled_scope(task: Task) -> bool:
     ``trio.current_effective_deadline()`` would replace it, at ten times the cost.
     """
     return task._cancel_status.effectively_cancelled
+
+
+def is_any_task_runnable() -> bool:
+    """Say whether a task of the run that the thread is inside waits for its turn.
+
+    ``trio.lowlevel.current_statistics().tasks_runnable`` would replace it, at ten times the cost.
+    """
+    return bool(run_context.runner.runq)
 
 
 def raise_in(task: Task, error: type[BaseException]) -> None:
