@@ -250,7 +250,7 @@ class Crashes:
     def sweep_and_raise(self) -> None:
         """Sweep; raise what else has failed in that."""
         __tracebackhide__ = True
-        others = self.sweep()
+        others = self.sweep() if self._unswept else []
         if not others:
             return
         raised = one_of(others)
@@ -272,7 +272,7 @@ class Crashes:
 
     def _tell(self, function: Callable[[], Any], is_concerned: Callable[[Crash], bool]) -> Any:
         __tracebackhide__ = True
-        told = self._sweep_if(is_concerned)
+        told = self._sweep_if(is_concerned) if self._unswept else []
         value = None
         own: BaseException | None = None
         if not told:
@@ -283,7 +283,7 @@ class Crashes:
             except BaseException as error:
                 own = error
             # Outside of the handler, whose exception would become a context.
-            told = self._sweep_if(is_concerned)
+            told = self._sweep_if(is_concerned) if self._unswept else []
             if own is not None and not (told and is_cancelled(own)):
                 told.insert(0, own)
         while self._dead_nurseries and not self._set_ups:

@@ -37,6 +37,9 @@ from ._trio_names import run_context, sniffio_local
 _AsyncGenHook = Callable[[AsyncGenerator[Any, Any]], None] | None
 SignalHandler = Callable[[int, Any], object] | int | None
 
+#: Asking each time would take longer than all else at the border.
+_MAIN_THREAD = threading.main_thread().ident
+
 
 @dataclasses.dataclass(slots=True)
 class ThreadState:
@@ -83,7 +86,7 @@ def take_sigint(handler: SignalHandler) -> None:
 
 
 def _is_main_thread() -> bool:
-    return threading.get_ident() == threading.main_thread().ident
+    return threading.get_ident() == _MAIN_THREAD
 
 
 @contextlib.contextmanager
