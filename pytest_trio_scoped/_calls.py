@@ -48,6 +48,7 @@ class CallHooks:
                 pytest.fail(_errors.TEST_IS_A_GENERATOR.format(nodeid=item.nodeid), pytrace=False)
             from ._twins import call_twin
 
+            self._session.choice.for_call(item)
             return call_twin(self._session, item, function)
         if hasattr(function, TWIN_ATTRIBUTE):
             return None
@@ -72,6 +73,8 @@ class CallHooks:
         # Asked for by name: with an autouse fixture alone a test stays outside.
         asks = any(active_fixture(item, name) in inside for name in (*names, *used))
         is_inside = asks and not is_stand_in(function)
+        if is_inside:
+            self._session.choice.for_call(item)
         return (call_twin if is_inside else outside_call_twin)(self._session, item, function)
 
 

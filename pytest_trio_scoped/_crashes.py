@@ -310,18 +310,25 @@ class Crashes:
         others = self.sweep()
         return [*(crash.tell() for crash in concerned if crash.error is not None), *others]
 
-    def lose(self, lost: LoopLost) -> BaseException:
-        """Unwind all fixtures after the loop has ended; return what to tell the test at hand."""
-        self._unswept.clear()
+    def lose(self, lost: LoopLost, *, is_own: bool) -> BaseException:
+        """Unwind all fixtures after the loop has ended; return what to tell the test at hand.
+
+        With ``is_own`` it was the test's own loop, on which nothing lives but what is the test's.
+        """
+
+        def is_lost(request: pytest.FixtureRequest) -> bool:
+            return not is_own or request.scope == "function"
+
+        self._unswept = [crash for crash in self._unswept if not is_lost(crash.request)]
         self._cancelled_for.clear()
         self._lost_set_ups += self._set_ups
-        live = list(self._session.inside_fixtures.items())
+        live = [entry for entry in self._session.inside_fixtures.items() if is_lost(entry[1])]
         errors: list[BaseException] = []
         for fixturedef, request in reversed(live):
             errors += errors_of(partial(finish_fixture, fixturedef, request))
         reason = lost.reason()
         names = ", ".join(describe(fixturedef) for fixturedef, _ in live)
-        reason.add_note(_errors.LOOP_LOST_NOTE)
+        reason.add_note(_errors.OWN_LOOP_LOST_NOTE if is_own else _errors.LOOP_LOST_NOTE)
         if names:
             reason.add_note(_errors.FIXTURES_LOST_NOTE.format(names=names))
         if errors:

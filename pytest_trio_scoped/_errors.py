@@ -31,6 +31,63 @@ LOOP_LOST_NOTE = (
     "This ended the Trio loop of the session. What asks for the loop next gets a fresh one."
 )
 
+OWN_LOOP_LOST_NOTE = "This ended the Trio loop that the test has of its own."
+
+TWO_CLOCKS = (
+    "{nodeid} uses {count} clocks: {names}. A Trio loop runs on one.\n"
+    "Remove the others, or run what needs them in a trio.run() of its own."
+)
+
+CLOCK_AND_WIDE_FIXTURE = (
+    "{nodeid} uses the clock {clock}, so it has a Trio loop of its own; the fixture {fixture} lives on the "
+    "loop of the session.\n"
+    "Give the fixture the scope 'function', or use 'mock_clock' or 'autojump_clock', which control the clock "
+    "of the session's loop."
+)
+
+RUN_AND_WIDE_FIXTURE = (
+    "{nodeid} is run by {run}, so it has a Trio loop of its own; the fixture {fixture} lives on the loop of "
+    "the session.\n"
+    "Give the fixture the scope 'function', or run the test by trio.run: {remedy}."
+)
+
+REMOVE_FROM_MARK = "remove 'run' from its mark"
+
+REMOVE_FROM_INI = "mark it 'trio(run=trio.run)'"
+
+WIDE_ON_OWN_LOOP = (
+    "{nodeid} has a Trio loop of its own and asks for the fixture {fixture} while it runs; that lives on the "
+    "loop of the session.\n"
+    "Request the fixture by name, so that it is known before the test is set up."
+)
+
+LATE_CLOCK = (
+    "{clock} of {nodeid} has turned out to be a clock after the fixture {fixture} had been set up on "
+    "another loop.\n"
+    "Annotate what the clock's fixture returns ('-> trio.abc.Clock'), so that it is set up first, or let "
+    "the other one request it."
+)
+
+LATE_MARK = (
+    "{nodeid} is to be run by {run}, but was marked 'trio' after the fixture {fixture} had been set up on "
+    "another loop.\n"
+    "Mark it when it is collected."
+)
+
+RUN_IS_NO_FUNCTION = (
+    "{nodeid} is marked 'trio' with run={run!r}, which can't be called.\n"
+    "Give a function that takes what trio.run takes."
+)
+
+RUN_WITHOUT_TEST = "{run} was to run {nodeid}, and returned without running it."
+
+RUN_NOT_KNOWN = "The ini value 'trio_run' is {value!r}. Set it to 'trio' or 'qtrio'."
+
+QTRIO_IS_MISSING = (
+    "The ini value 'trio_run' is 'qtrio', which can't be imported: {error}.\n"
+    "Install qtrio, or set 'trio_run' to 'trio'."
+)
+
 RAISED_AT = "It was raised here:\n{traceback}"
 
 FIXTURES_LOST_NOTE = "Fixtures that lived on the loop are lost and will be set up anew: {names}."

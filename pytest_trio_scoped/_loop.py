@@ -41,6 +41,7 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextvars import Context
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import greenlet
@@ -70,13 +71,20 @@ class Closable(Protocol):
 
 
 class Loop:
-    """The Trio run of a session.
+    """The Trio run of a session, or of one test.
+
+    ``run`` is ``trio.run``, or what shall be called in its place; it gets the other arguments.
 
     Belongs to the thread that opened it.  Whoever calls a method marked *host* stands in a greenlet
     that is driven by this loop; a method marked *task* is called in the loop's greenlet.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, run: Callable[..., object] | None = None, *, clock: trio.abc.Clock | None = None
+    ) -> None:
+        self._run_trio = partial(run or trio.run, clock=clock)
+        #: What it runs on, ``None`` for Trio's own.
+        self.clock = clock
         self._thread = threading.get_ident()
         self._greenlet = greenlet.greenlet(self._run)
         self._host = greenlet.getcurrent()
@@ -90,7 +98,7 @@ class Loop:
         self._own_tasks: frozenset[trio.lowlevel.Task] = frozenset()
         #: What has to be abandoned if the loop is closed before it, the oldest first.
         self.live: dict[Closable, None] = {}
-        self._result: outcome.Outcome[None] | None = None
+        self._result: outcome.Outcome[object] | None = None
         #: The context in which pytest itself runs; a test has one of its own.
         self.host_context = own_context()
 
@@ -207,6 +215,19 @@ class Loop:
         finally:
             self._enter()
             self._outside = outside
+
+    @contextlib.contextmanager
+    @enable_ki_protection
+    def inside(self) -> Iterator[None]:
+        """Run the block, sync code of ours, inside, wherever the caller is."""
+        if self._is_inside:
+            yield
+            return
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
 
     # ---------------------------------------------------------------- Ctrl-C
 
@@ -361,7 +382,7 @@ class Loop:
 
     @enable_ki_protection
     def _run(self) -> Command:
-        self._result = outcome.capture(trio.run, self._main)
+        self._result = outcome.capture(self._run_trio, self._main)
         if isinstance(self._result, outcome.Error):
             let_go(self._result.error)
         # Whoever waits is told, which is not always who has made this greenlet.  The body of a lifetime

@@ -19,15 +19,18 @@ __all__ = [
     "UnittestItem",
     "active_fixture",
     "active_fixtures",
+    "being_set_up",
     "bound_fixture_function",
     "call_fixture_function",
     "call_test_function",
+    "definitions",
     "finish_failed_set_up",
     "finish_fixture",
     "fixture_of",
     "fixture_source",
     "item_of",
     "replace_fixture_function",
+    "request_of",
     "requested_names",
 ]
 
@@ -88,6 +91,31 @@ def active_fixture(item: pytest.Function, name: str) -> pytest.FixtureDef[Any] |
     """
     request = getattr(item, "_request", None)  # taken away when the test has ended
     return request._fixture_defs.get(name) if request else None
+
+
+def request_of(item: pytest.Function) -> pytest.FixtureRequest:
+    """Return the test's own request, which is a new one each time that the test is run.
+
+    To set a fixture up before its turn, and to tell a second run of the same test from the first.
+    A hook that is called with the request before the first fixture is set up would replace it.
+    """
+    return item._request
+
+
+def definitions(item: pytest.Function, name: str) -> tuple[pytest.FixtureDef[Any], ...]:
+    """Return what ``name`` stands for in ``item``, the one that overrides the others last.
+
+    Known before anything has been set up.  Nothing public says it.
+    """
+    return tuple(item._fixtureinfo.name2fixturedefs.get(name, ()))
+
+
+def being_set_up(request: pytest.FixtureRequest) -> set[str | None]:
+    """Return the names of the fixtures whose set-up waits for that of ``request``, itself included.
+
+    pytest can't tell that a fixture asks for itself when another one is set up before its turn.
+    """
+    return {each.fixturename for each in request._iter_chain()}
 
 
 def active_fixtures(item: object) -> Collection[pytest.FixtureDef[Any]]:

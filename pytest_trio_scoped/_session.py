@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
@@ -49,10 +50,23 @@ class Crashes(Protocol):
     def call(self, item: pytest.Function, function: Callable[[], Any]) -> Any: ...
     def set_up(self, fixturedef: Any, request: Any, function: Callable[[], Any]) -> Any: ...
     def tear_down(self, fixturedef: Any, function: Callable[[], Any]) -> Any: ...
-    def lose(self, lost: LoopLost) -> BaseException: ...
+    def lose(self, lost: LoopLost, *, is_own: bool) -> BaseException: ...
     def notice_nursery(self, lifetime: Any) -> None: ...
     def asks_for(self, fixturedef: Any, request: Any, required: Any) -> None: ...
     def closed(self, lifetime: Any, raised: BaseException | None) -> BaseException | None: ...
+
+
+class LoopChoice:
+    """What is asked before a loop is used for a test; as it stands, all tests are on one loop."""
+
+    def for_set_up(self, fixturedef: Any, request: Any) -> None:
+        """Choose the loop for a fixture that is about to be set up inside."""
+
+    def for_call(self, item: pytest.Function) -> None:
+        """Choose the loop for a test that is about to run inside."""
+
+    def for_request(self, request: pytest.FixtureRequest) -> None:
+        """Prepare a request that code inside gets as an argument."""
 
 
 class TrioSession:
@@ -66,39 +80,81 @@ class TrioSession:
         self.crashes: Crashes
         self._make_crashes = make_crashes
         self._loop: Loop | None = None
+        self._own_loop: Loop | None = None
+        #: Who decides which test gets a loop of its own.
+        self.choice = LoopChoice()
         #: The live fixtures whose users run inside, with the request of each, the oldest first: async
         #: ones, and those that depend on one.
         self.inside_fixtures: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}
 
     @property
     def loop(self) -> Loop:
-        """The session's loop, opened if need be."""
+        """The loop of the test at hand if it has one of its own, else the session's.
+
+        That one is opened if need be.
+        """
+        if self._own_loop is not None:
+            return self._own_loop
         if self._loop is None:
             from ._loop import Loop
 
-            if not hasattr(self, "crashes"):
-                self.crashes = self._make_crashes(self)
+            self._prepare_crashes()
             self._loop = Loop()
             self._loop.open()
         return self._loop
 
+    def _prepare_crashes(self) -> None:
+        if not hasattr(self, "crashes"):
+            self.crashes = self._make_crashes(self)
+
     @property
     def has_loop(self) -> bool:
         """Whether there is a loop by now."""
-        return self._loop is not None
+        return self._loop is not None or self._own_loop is not None
+
+    @property
+    def own_loop(self) -> Loop | None:
+        """The loop of the test at hand if it has one of its own."""
+        return self._own_loop
 
     @property
     def is_inside(self) -> bool:
-        """Whether the thread is inside this session's loop."""
-        return self._loop is not None and self._loop.is_inside
+        """Whether the thread is inside the loop of the test at hand."""
+        return self.has_loop and self.loop.is_inside
+
+    def outside(self) -> AbstractContextManager[None]:
+        """Run a block outside, wherever the caller is."""
+        return self.loop.outside() if self.is_inside else nullcontext()
+
+    def open_own_loop(self, loop: Loop) -> None:
+        """Let ``loop`` be the loop until :meth:`close_own_loop`.
+
+        Raises LoopLost if it could not be opened.
+        """
+        self._prepare_crashes()
+        self._own_loop = loop
+        try:
+            loop.open()
+        finally:
+            if not loop.is_open:
+                self._own_loop = None
+
+    def close_own_loop(self) -> None:
+        """Close what :meth:`open_own_loop` opened, unless it has been closed or lost.
+
+        Raises what came out of the run.
+        """
+        loop, self._own_loop = self._own_loop, None
+        if loop is not None:
+            _close(loop, at_once=False)
 
     def is_current_run(self) -> bool:
-        """Say whether the caller is called by the Trio run of this session's loop."""
+        """Say whether the caller is called by the Trio run of the loop of the test at hand."""
         import trio
 
-        if self._loop is None or not trio.lowlevel.in_trio_run():
+        if not self.has_loop or not trio.lowlevel.in_trio_run():
             return False
-        return trio.lowlevel.current_trio_token() is self._loop.ctrl_c.token
+        return trio.lowlevel.current_trio_token() is self.loop.ctrl_c.token
 
     def open_loop(self) -> None:
         """Open the loop if there is none."""
@@ -124,7 +180,7 @@ class TrioSession:
         raise raised
 
     def system_tasks(self) -> frozenset[trio.lowlevel.Task]:
-        """Return the system tasks that somebody has started on the loop, none if there is no loop."""
+        """Return the system tasks that somebody has started on the session's loop, if there is one."""
         return frozenset() if self._loop is None else self._loop.system_tasks()
 
     def note_get(self, request: pytest.FixtureRequest, argname: str) -> None:
@@ -138,9 +194,14 @@ class TrioSession:
 
     def lose_loop(self, lost: LoopLost) -> BaseException:
         """Let go of a loop that has ended by itself; return what to tell the test at hand."""
-        reason = self.crashes.lose(lost)
+        own = self._own_loop
+        is_own = own is not None and not own.is_open
+        reason = self.crashes.lose(lost, is_own=is_own)
         lost.__traceback__ = None
-        loop, self._loop = self._loop, None
+        if is_own:
+            loop, self._own_loop = own, None
+        else:
+            loop, self._loop = self._loop, None
         if loop is not None:
             loop.bury()
         return reason
@@ -150,22 +211,29 @@ class TrioSession:
         _running.sessions.append(self)
 
     def finish(self, *, at_once: bool = False) -> None:
-        """Close the loop; the end of what :meth:`start` began.
+        """Close the loops; the end of what :meth:`start` began.
 
         With ``at_once``, without waiting for anything: the user has had enough.
         """
         if self not in _running.sessions:
             return
         _running.sessions.remove(self)
-        loop = self._loop
-        if loop is None:
-            return
+        own, self._own_loop = self._own_loop, None
         try:
-            loop.close(at_once=at_once)
+            if own is not None:
+                _close(own, at_once=at_once)
         finally:
-            if loop.is_wreck:
-                loop.lose_live()
-                loop.bury()
+            if self._loop is not None:
+                _close(self._loop, at_once=at_once)
+
+
+def _close(loop: Loop, *, at_once: bool) -> None:
+    try:
+        loop.close(at_once=at_once)
+    finally:
+        if loop.is_wreck:
+            loop.lose_live()
+            loop.bury()
 
 
 def await_(awaitable: Awaitable[T]) -> T:

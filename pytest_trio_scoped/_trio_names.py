@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from trio._core._run import sniffio_library  # type: ignore[attr-defined]
 from trio._core._run_context import GLOBAL_RUN_CONTEXT
+from trio.abc import Clock
 from trio.lowlevel import Task
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "is_any_task_runnable",
     "is_in_cancelled_scope",
     "raise_in",
+    "replace_clock",
     "run_context",
     "sniffio_local",
 ]
@@ -65,6 +67,16 @@ def raise_in(task: Task, error: type[BaseException]) -> None:
     """
     if task._abort_func is not None:
         task._attempt_abort(lambda: _raise(error))
+
+
+def replace_clock(clock: Clock) -> None:
+    """Let the run that the thread is inside of go on by ``clock``.
+
+    Trio takes a clock for a whole run only.  A session's run would have to be on a clock that tests can
+    control from the start, and a test that brings one of its own would not find it there.  Should the
+    name go, that is the way out.
+    """
+    run_context.runner.clock = clock
 
 
 def _raise(error: type[BaseException]) -> NoReturn:

@@ -58,6 +58,7 @@ def _prepare_requests(session: TrioSession, arguments: Arguments, context: Conte
 
         open_one = partial(open_nursery, session, request)
         watch_get(request, partial(session.note_get, request), open_one)
+        session.choice.for_request(request)
         run_finalizers_with(request, run)
 
 
@@ -145,6 +146,7 @@ class FixtureTwin:
         """Set the fixture up and return its value."""
         __tracebackhide__ = True
         session, request = self._session, self._request
+        session.choice.for_set_up(self._fixturedef, request)
         loop = session.loop
         session.inside_fixtures[self._fixturedef] = request
         # The first finalizer is the last to be called.
@@ -239,7 +241,7 @@ def outside_twin(
 
     def call_outside(inner: Function) -> Any:
         __tracebackhide__ = True
-        with session.loop.outside():
+        with session.outside():
             return inner()
 
     def twin(**arguments: Any) -> Any:

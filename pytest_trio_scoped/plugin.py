@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from . import _builtin_fixtures, _errors, _instrument_errors, _leaks
+from . import _builtin_fixtures, _clock_fixtures, _errors, _instrument_errors, _leaks
 from ._calls import CallHooks, EarlyCallHooks
 from ._collection import CollectionHooks
 from ._debugging import DebugHooks, TraceHooks
 from ._fixtures import FixtureHooks
+from ._own_loops import OwnLoops
 from ._run import RunHooks
 from ._session import KEY, Crashes, TrioSession
 from ._settings import Settings, add_options
 
-_MARK = "trio: run this async test on the Trio loop of the session (pytest-trio-scoped)."
+_MARK = (
+    "trio: run this async test on the Trio loop of the session; with trio(run=function), on a loop of its "
+    "own that the function runs (pytest-trio-scoped)."
+)
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -37,19 +41,23 @@ def pytest_configure(config: pytest.Config) -> None:
         manager.register(_instrument_errors.InstrumentErrors(session))
         return crashes
 
-    session = config.stash[KEY] = TrioSession(Settings.of(config), make_crashes)
+    settings = Settings.of(config)
+    session = config.stash[KEY] = TrioSession(settings, make_crashes)
+    session.choice = own_loops = OwnLoops(session, settings.library, _clock_fixtures.take_over)
     calls = CallHooks(session)
     is_traced = config.getoption("trace", False)  # not there with "-p no:debugging"
     early_calls = TraceHooks(session, calls) if is_traced else EarlyCallHooks(calls)
     for hooks in (
         CollectionHooks(session),
         FixtureHooks(session),
+        own_loops,
         calls,
         RunHooks(session, early_calls),
         DebugHooks(session),
     ):
         manager.register(hooks)
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
+    manager.register(_clock_fixtures, "trio_scoped_clock_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.
     manager.unblock("trio")
     manager.register(session, "trio")

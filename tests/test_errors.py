@@ -61,6 +61,94 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
         {},
         "This ended the Trio loop of the session. What asks for the loop next gets a fresh one.",
     ),
+    "OWN_LOOP_LOST_NOTE": ({}, "This ended the Trio loop that the test has of its own."),
+    "TWO_CLOCKS": (
+        {"nodeid": "test_it.py::test_a", "count": 2, "names": "'mock_clock', 'slow'"},
+        (
+            "test_it.py::test_a uses 2 clocks: 'mock_clock', 'slow'. A Trio loop runs on one.\n"
+            "Remove the others, or run what needs them in a trio.run() of its own."
+        ),
+    ),
+    "CLOCK_AND_WIDE_FIXTURE": (
+        {
+            "nodeid": "test_it.py::test_a",
+            "clock": "'slow'",
+            "fixture": "'server' (scope 'module')",
+        },
+        (
+            "test_it.py::test_a uses the clock 'slow', so it has a Trio loop of its own; the fixture "
+            "'server' (scope 'module') lives on the loop of the session.\n"
+            "Give the fixture the scope 'function', or use 'mock_clock' or 'autojump_clock', which "
+            "control the clock of the session's loop."
+        ),
+    ),
+    "RUN_AND_WIDE_FIXTURE": (
+        {
+            "nodeid": "test_it.py::test_a",
+            "run": "qtrio.run()",
+            "fixture": "'server' (scope 'module')",
+            "remedy": "mark it 'trio(run=trio.run)'",
+        },
+        (
+            "test_it.py::test_a is run by qtrio.run(), so it has a Trio loop of its own; the fixture "
+            "'server' (scope 'module') lives on the loop of the session.\n"
+            "Give the fixture the scope 'function', or run the test by trio.run: mark it "
+            "'trio(run=trio.run)'."
+        ),
+    ),
+    "REMOVE_FROM_MARK": ({}, "remove 'run' from its mark"),
+    "REMOVE_FROM_INI": ({}, "mark it 'trio(run=trio.run)'"),
+    "WIDE_ON_OWN_LOOP": (
+        {"nodeid": "test_it.py::test_a", "fixture": "'server' (scope 'module')"},
+        (
+            "test_it.py::test_a has a Trio loop of its own and asks for the fixture 'server' (scope "
+            "'module') while it runs; that lives on the loop of the session.\n"
+            "Request the fixture by name, so that it is known before the test is set up."
+        ),
+    ),
+    "LATE_CLOCK": (
+        {"nodeid": "test_it.py::test_a", "clock": "'slow'", "fixture": "'a' (scope 'function')"},
+        (
+            "'slow' of test_it.py::test_a has turned out to be a clock after the fixture 'a' (scope "
+            "'function') had been set up on another loop.\n"
+            "Annotate what the clock's fixture returns ('-> trio.abc.Clock'), so that it is set up "
+            "first, or let the other one request it."
+        ),
+    ),
+    "LATE_MARK": (
+        {
+            "nodeid": "test_it.py::test_a",
+            "run": "qtrio.run()",
+            "fixture": "'a' (scope 'function')",
+        },
+        (
+            "test_it.py::test_a is to be run by qtrio.run(), but was marked 'trio' after the fixture "
+            "'a' (scope 'function') had been set up on another loop.\n"
+            "Mark it when it is collected."
+        ),
+    ),
+    "RUN_IS_NO_FUNCTION": (
+        {"nodeid": "test_it.py::test_a", "run": "qtrio"},
+        (
+            "test_it.py::test_a is marked 'trio' with run='qtrio', which can't be called.\n"
+            "Give a function that takes what trio.run takes."
+        ),
+    ),
+    "RUN_WITHOUT_TEST": (
+        {"nodeid": "test_it.py::test_a", "run": "test_it.run()"},
+        "test_it.run() was to run test_it.py::test_a, and returned without running it.",
+    ),
+    "RUN_NOT_KNOWN": (
+        {"value": "asyncio"},
+        "The ini value 'trio_run' is 'asyncio'. Set it to 'trio' or 'qtrio'.",
+    ),
+    "QTRIO_IS_MISSING": (
+        {"error": ImportError("No module named 'qtrio'")},
+        (
+            "The ini value 'trio_run' is 'qtrio', which can't be imported: No module named 'qtrio'.\n"
+            "Install qtrio, or set 'trio_run' to 'trio'."
+        ),
+    ),
     "RAISED_AT": (
         {"traceback": '  File "test_it.py", line 3, in crash'},
         'It was raised here:\n  File "test_it.py", line 3, in crash',

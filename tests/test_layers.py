@@ -25,14 +25,14 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("_thread_state", "_nursery", "_user_task", "_wreck", "_ctrl_c"),
     ("_drivers",),
     ("_loop",),
-    ("_lifetime",),
+    ("_lifetime", "_clock"),
     ("_bodies",),
     ("_settings", "_pytest_names", "_outcomes", "_requests"),
     ("_session", "_blame", "_dependencies"),
     ("_ownership", "_crashes", "_leaks", "_instrument_errors", "_twins"),
-    ("_lending", "_crash_hooks"),
-    ("_calls", "_fixtures", "_collection", "_run"),
-    ("_builtin_fixtures", "_debugging"),
+    ("_lending", "_lookahead", "_crash_hooks"),
+    ("_calls", "_fixtures", "_collection", "_run", "_own_loops"),
+    ("_builtin_fixtures", "_clock_fixtures", "_debugging"),
     ("plugin", "__init__", "enable_trio_mode"),
 )
 ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}

@@ -178,7 +178,9 @@ every_owner = pytest.mark.parametrize(("marks", "in_trio_mode", "without"), OWNE
 
 
 def session(is_trio_mode: bool) -> TrioSession:
-    return TrioSession(Settings(is_trio_mode=is_trio_mode), lambda _: pytest.fail("not asked for"))
+    return TrioSession(
+        Settings(is_trio_mode=is_trio_mode, library="trio"), lambda _: pytest.fail("not asked for")
+    )
 
 
 @every_owner

@@ -34,14 +34,29 @@ def test_every_ini_value_says_what_it_does_and_who_reads_it() -> None:
             "help": "take all async tests and fixtures as Trio's, without a mark (pytest-trio-scoped)",
             "type": "bool",
             "default": False,
-        }
+        },
+        "trio_run": {
+            "help": "whose run() function runs the tests: trio or qtrio (pytest-trio-scoped)",
+            "default": "trio",
+        },
     }
 
 
 @pytest.mark.parametrize("value", [True, False])
 def test_reads_the_mode(value: bool) -> None:
-    settings = Settings.of(FakeConfig(trio_mode=value))  # type: ignore[arg-type]
-    assert settings == Settings(is_trio_mode=value)
+    settings = Settings.of(FakeConfig(trio_mode=value, trio_run="trio"))  # type: ignore[arg-type]
+    assert settings == Settings(is_trio_mode=value, library="trio")
+
+
+@pytest.mark.parametrize("value", ["trio", "qtrio"])
+def test_reads_whose_run_function_runs_the_tests(value: str) -> None:
+    settings = Settings.of(FakeConfig(trio_mode=True, trio_run=value))  # type: ignore[arg-type]
+    assert settings == Settings(is_trio_mode=True, library=value)
+
+
+def test_refuses_other_libraries() -> None:
+    with pytest.raises(pytest.UsageError, match="'trio_run' is 'asyncio'"):
+        Settings.of(FakeConfig(trio_mode=True, trio_run="asyncio"))  # type: ignore[arg-type]
 
 
 def test_asks_for_every_ini_value_that_it_declares() -> None:
@@ -51,6 +66,6 @@ def test_asks_for_every_ini_value_that_it_declares() -> None:
 
 
 def test_can_not_be_changed() -> None:
-    settings = Settings(is_trio_mode=False)
+    settings = Settings(is_trio_mode=False, library="trio")
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.is_trio_mode = True  # type: ignore[misc]

@@ -1,0 +1,129 @@
+"""Which fixtures may turn out to be clocks, before they are set up.
+
+A Trio loop is on one clock for all its life, so the clock has to be known when the first async fixture
+of the test is set up, which may be before the clock's turn.  A clock is known by its value only.  So
+the fixtures that *may* give one are set up first: those whose code, or a function that it calls, names
+a class of clocks, or whose return annotation does, or which are parametrized with one; and those that
+depend on such a fixture.  All others keep pytest's order.  What is overlooked here is told to the user
+(``LATE_CLOCK``).
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
+from trio.abc import Clock
+
+from ._ownership import OUR_ATTRIBUTE, is_async
+from ._pytest_names import active_fixture, definitions
+
+#: How far the functions are followed that a fixture calls.
+_DEPTH = 2
+
+
+class Lookahead:
+    """What is known of the fixtures of one session."""
+
+    def __init__(self) -> None:
+        self._is_suspect: dict[pytest.FixtureDef[Any], bool] = {}
+        #: Lists of names, by identity, without a suspect: one for all tests made of one function.
+        self._harmless: dict[int, list[str]] = {}
+
+    def clocks(self, item: pytest.Function) -> list[str]:
+        """Return the names of the fixtures that may be clocks, and wait for no loop, in pytest's order."""
+        names = item.fixturenames
+        callspec = getattr(item, "callspec", None)
+        suspects = set()
+        if callspec is not None:
+            suspects = {name for name, value in callspec.params.items() if isinstance(value, Clock)}
+        if id(names) not in self._harmless:
+            found = {name for name in names if self._may_give_clock(item, name)}
+            if not found:
+                self._harmless[id(names)] = names
+            suspects |= found
+        if not suspects:
+            return []
+        return [
+            name
+            for name in names
+            if active_fixture(item, name) is None
+            and not suspects.isdisjoint(required := {name, *requirements(item, name)})
+            and not any(needs_loop(item, each) for each in required)
+        ]
+
+    def _may_give_clock(self, item: pytest.Function, name: str) -> bool:
+        for fixturedef in definitions(item, name):
+            is_suspect = self._is_suspect.get(fixturedef)
+            if is_suspect is None:
+                is_suspect = self._is_suspect[fixturedef] = _leads_to_clock(fixturedef.func)
+            if is_suspect:
+                return True
+        return False
+
+
+def requirements(item: pytest.Function, name: str) -> Iterator[str]:
+    """Yield the names of all fixtures that the fixture ``name`` depends on, but those asked for late."""
+    seen = {name}
+    pending = [name]
+    while pending:
+        for fixturedef in definitions(item, pending.pop()):
+            for required in fixturedef.argnames:
+                if required not in seen:
+                    seen.add(required)
+                    pending.append(required)
+                    yield required
+
+
+def needs_loop(item: pytest.Function, name: str) -> bool:
+    """Say whether the fixture ``name`` is async, or ours by its decorator."""
+    return any(
+        is_async(fixturedef.func) or hasattr(fixturedef.func, OUR_ATTRIBUTE)
+        for fixturedef in definitions(item, name)
+    )
+
+
+def _leads_to_clock(function: Any, depth: int = _DEPTH) -> bool:
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    if not isinstance(function, FunctionType):
+        return False
+    annotation = function.__annotations__.get("return", "")
+    if "Clock" in str(annotation):
+        return True
+    for value in (annotation, *_values_named_in(function)):
+        if isinstance(value, type) and issubclass(value, Clock):
+            return True
+        if isinstance(value, Clock):
+            return True
+        # Trio's own functions name its clocks as well.
+        is_followed = isinstance(value, FunctionType) and not value.__module__.startswith("trio.")
+        if depth and is_followed and _leads_to_clock(value, depth - 1):
+            return True
+    return False
+
+
+def _values_named_in(function: FunctionType) -> Iterator[object]:
+    """Yield what the names in the code of ``function`` mean, as far as that is known without a call."""
+    modules: list[ModuleType] = []
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    for name in _names_in(function.__code__):
+        places = (function.__globals__, sys.modules, *(vars(module) for module in modules))
+        for value in [place[name] for place in places if name in place]:
+            if isinstance(value, ModuleType):
+                modules.append(value)
+            yield value
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
