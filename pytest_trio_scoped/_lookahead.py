@@ -20,7 +20,7 @@ import pytest
 from trio.abc import Clock
 
 from ._ownership import OUR_ATTRIBUTE, is_async
-from ._pytest_names import active_fixture, definitions
+from ._pytest_names import definitions
 
 #: How far the functions are followed that a fixture calls.
 _DEPTH = 2
@@ -51,8 +51,7 @@ class Lookahead:
         return [
             name
             for name in names
-            if active_fixture(item, name) is None
-            and not suspects.isdisjoint(required := {name, *requirements(item, name)})
+            if not suspects.isdisjoint(required := {name, *requirements(item, name)})
             and not any(needs_loop(item, each) for each in required)
         ]
 

@@ -83,6 +83,7 @@ class OwnLoops(LoopChoice):
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> None:
         """Before the first async fixture of a test, set its clocks up and choose its loop."""
+        __tracebackhide__ = True
         item = item_of(request)
         if request.scope != "function":
             if self._session.own_loop is not None and not _is_nursery(fixturedef):
@@ -101,6 +102,7 @@ class OwnLoops(LoopChoice):
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Choose the loop of an async test when everything has been set up."""
+        __tracebackhide__ = True
         if (
             isinstance(item, pytest.Function)
             and is_async(item.obj)
@@ -112,6 +114,7 @@ class OwnLoops(LoopChoice):
 
     def for_call(self, item: pytest.Function) -> None:
         """Choose the loop, unless that has been done at the end of the set-up: a mark may come late."""
+        __tracebackhide__ = True
         top = request_of(item)
         if top is self._ready:
             return
@@ -159,6 +162,7 @@ class OwnLoops(LoopChoice):
     # ---------------------------------------------------------------- which
 
     def _choose(self, item: pytest.Function) -> None:
+        __tracebackhide__ = True
         clocks, instruments = self._clocks_and_instruments(item)
         clock = _only_clock(item, clocks)
         own = self._session.own_loop
@@ -184,6 +188,7 @@ class OwnLoops(LoopChoice):
         clock: Clock | None,
         clocks: dict[str, Clock],
     ) -> None:
+        __tracebackhide__ = True
         wide = self._live_fixture(item, is_wide=True)
         if wide is None:
             narrow = self._live_fixture(item, is_wide=False)
@@ -268,6 +273,7 @@ class OwnLoops(LoopChoice):
 
     def _open(self, item: pytest.Function, run: Run | None, clock: Clock | None) -> None:
         from ._loop import Loop
+        from ._outcomes import needs_our_frame
         from ._wreck import LoopLost
 
         __tracebackhide__ = True
@@ -281,6 +287,7 @@ class OwnLoops(LoopChoice):
             reason = lost.reason()
         else:
             return
+        __tracebackhide__ = not needs_our_frame(reason)
         raise reason
 
     def _close(self) -> None:

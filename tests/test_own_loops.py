@@ -89,7 +89,7 @@ async def test_it({arguments}, request):
         pytest.param("def clock():\n    return make()", id="a function that makes one"),
         pytest.param("def clock():\n    return (lambda: make())()", id="a function in it"),
         pytest.param("def clock() -> Fast:\n    return hidden()", id="by its annotation"),
-        pytest.param("def clock() -> 'Fast':\n    return make()", id="by a string"),
+        pytest.param("def clock() -> 'trio.abc.Clock':\n    return hidden()", id="by a string"),
         pytest.param("def clock():\n    return READY", id="a global one"),
         pytest.param("def clock(factory):\n    return factory()", id="by a fixture"),
         pytest.param("def clock(request):\n    return request.param", id="a parameter"),
@@ -136,6 +136,7 @@ def plain():
 @pytest.fixture
 def app():
     trace("set up app")
+    assert trio.run  # it names a clock of its own
     return trio.Event()
 async def test_it(narrow, plain, app):
     pass
@@ -184,6 +185,11 @@ async def test_in_order(hidden, narrow):
     assert narrow[0] is hidden
 async def test_alone(hidden):
     assert trio.lowlevel.current_clock() is hidden
+@pytest.fixture
+def user(mock_clock):
+    pass
+async def test_on_another(user, narrow, hidden):
+    trace("called")
 """,
     )
     result = suite.run()
@@ -191,6 +197,7 @@ async def test_alone(hidden):
         "test_it": "failed passed",
         "test_in_order": "passed passed passed",
         "test_alone": "passed passed passed",
+        "test_on_another": "failed passed",
     }, result.output
     assert (
         "'hidden' of test_it.py::test_it has turned out to be a clock after the fixture 'narrow'"

@@ -245,6 +245,27 @@ async def test_after(narrow): pass
         "is marked 'trio' with run='qtrio', which can't be called.",
     ):
         assert text in result.output, result.output
+    assert "pytest_trio_scoped/_own_loops" not in result.output
+
+
+def test_the_function_returns_although_a_tear_down_is_cut_short(suite: Suite) -> None:
+    _tests(
+        suite,
+        """
+@pytest.fixture
+async def narrow():
+    yield
+@pytest.fixture
+def interrupted(narrow):
+    yield
+    raise KeyboardInterrupt
+async def test_it(interrupted): pass
+""",
+        "trio_run = qtrio",
+    )
+    result = suite.run_subprocess(seconds=_LIMIT)
+    assert result.exit_code == pytest.ExitCode.INTERRUPTED, result.output
+    assert result.trace == ["begin", "end"]
 
 
 def test_a_mark_that_comes_late(suite: Suite) -> None:
