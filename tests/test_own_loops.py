@@ -93,11 +93,6 @@ async def test_it({arguments}, request):
         pytest.param("def clock():\n    return READY", id="a global one"),
         pytest.param("def clock(factory):\n    return factory()", id="by a fixture"),
         pytest.param("def clock(request):\n    return request.param", id="a parameter"),
-        pytest.param(
-            "def clock(request):\n    return request.getfixturevalue('mock_clock')",
-            id="another by its name",
-            marks=pytest.mark.xfail(reason="nothing in it says so", strict=True),
-        ),
     ],
 )
 def test_what_may_be_a_clock_is_set_up_first(suite: Suite, fixture: str) -> None:
