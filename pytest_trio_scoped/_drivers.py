@@ -19,7 +19,6 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from ._supervisor import Flag, Supervisor
-from ._trio_names import is_any_task_runnable
 from ._user_task import UserTask
 
 
@@ -38,30 +37,11 @@ class Stay(Command):
         self.host = host
         self.name = name
         self.context = context
+        self.ended = Flag()
         self.problem: BaseException | None = None
         self.supervisor: Supervisor | None = None
         self.task: UserTask | None = None
         self.is_cancelled = False
-        #: Whether its task may go on to drive the host when it is over.
-        self.may_rest = False
-        self.is_resting = False
-
-    def rest(self) -> bool:
-        """Say that the stay is over and its task drives the host on, until the next one takes over.
-
-        So a stay costs one tick of Trio, not two.  Called by the host.  Returns whether it may be so:
-        not if the task is in disorder, or if others have something to do before the host goes on.
-        """
-        self.is_resting = (
-            self.may_rest
-            and self.supervisor is not None
-            and not self.supervisor.is_broken
-            and not self.supervisor.has_deadline
-            and self.task is not None
-            and self.task.is_in_order
-            and not is_any_task_runnable()
-        )
-        return self.is_resting
 
     def cancel(self) -> None:
         """Cancel the task.  Not a checkpoint."""
@@ -85,21 +65,6 @@ CLOSE = Command()  # the main task shall end, and the loop with it
 KILL = Command()  # the loop shall end under whatever runs on it
 
 
-class _Chain:
-    """Stays, each of which takes the host over from the one before; one alone if none rests."""
-
-    def __init__(self, stay: Stay) -> None:
-        #: The present one.
-        self.stay = stay
-        self.ended = Flag()
-        #: What the host said last.
-        self.command: Command = END
-
-    def cancel(self) -> None:
-        """Cancel the present stay.  Not a checkpoint."""
-        self.stay.cancel()
-
-
 class Throw:
     """An answer to a trap that Trio wants to be thrown, not sent."""
 
@@ -120,36 +85,19 @@ class Drivers:
         self._free_supervisors: list[Supervisor] = []
 
     @enable_ki_protection
-    async def serve_session(self, host: greenlet.greenlet) -> Command:
-        """Drive ``host`` as the main task does, until it says how the loop shall end."""
-        command = await self._serve(host)
-        while isinstance(command, Stay):
-            command.may_rest = True
-            chain = await self._stay(command)
-            command = chain.command
-            if command is END:
-                command = await self._serve(chain.stay.host)
-        return command
-
-    @enable_ki_protection
-    async def serve(self, target: greenlet.greenlet, stay: Stay | None = None) -> Command:
-        """Drive ``target`` until it says that it is done with this driver, which is that of ``stay``."""
-        command = await self._serve(target)
-        while isinstance(command, Stay) and not (stay is not None and stay.is_resting):
-            await self._stay(command)
-            command = await self._serve(command.host)
-        return command
-
-    @enable_ki_protection
     @types.coroutine
-    def _serve(self, target: greenlet.greenlet) -> Generator[Any, Any, Command]:
-        """Yield the traps of ``target`` to Trio until it has a command."""
+    def serve(self, target: greenlet.greenlet) -> Generator[Any, Any, Command]:
+        """Drive ``target``: yield its traps to Trio, until it says that it is done with this driver."""
         message = None
         while True:
             trap = target.switch(message)
-            if isinstance(trap, Command):
-                return trap
             target = self.caller
+            if isinstance(trap, Command):
+                if not isinstance(trap, Stay):
+                    return trap
+                yield from self._stay(trap)
+                message = None
+                continue
             try:
                 message = yield trap
             except GeneratorExit:
@@ -158,41 +106,27 @@ class Drivers:
                 message = Throw(error)
 
     @enable_ki_protection
-    async def _stay(self, stay: Stay) -> _Chain:
-        """Look after ``stay`` and those that follow it, to their end."""
-        chain = _Chain(stay)
-        supervisor = await self.supervisor()
-        self._start(stay, chain, supervisor)
-        # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
-        await chain.ended.wait(chain.cancel)
-        chain.stay.problem = await self.release(supervisor, chain.stay.problem)
-        return chain
-
-    def _start(self, stay: Stay, chain: _Chain, supervisor: Supervisor) -> None:
-        stay.supervisor = supervisor
-        supervisor.start_soon(self._drive_stay, stay, chain, name=stay.name)
-        chain.stay = stay
+    async def _stay(self, stay: Stay) -> None:
+        supervisor = stay.supervisor = await self.supervisor()
+        supervisor.start_soon(self._drive_stay, stay, name=stay.name)
         if stay.is_cancelled:
             supervisor.cancel()
         if self.deadline != math.inf:
             supervisor.cancel_at(self.deadline)
+        # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
+        await stay.ended.wait(stay.cancel)
+        stay.problem = await self.release(supervisor, stay.problem)
 
     @enable_ki_protection
-    async def _drive_stay(self, stay: Stay, chain: _Chain) -> None:
+    async def _drive_stay(self, stay: Stay) -> None:
         task = stay.task = UserTask()
         if stay.context is not None:
             trio.lowlevel.current_task().context = stay.context
         try:
-            command = chain.command = await self.serve(stay.host, stay)
-            supervisor = stay.supervisor
-            if isinstance(command, Stay) and supervisor is not None and not supervisor.is_broken:
-                command.may_rest = True
-                self._start(command, chain, supervisor)
-                return
+            await self.serve(stay.host)
             stay.problem = task.end()
         finally:
-            if chain.stay is stay:
-                chain.ended.set()
+            stay.ended.set()
 
     # ---------------------------------------------------------------- for lifetimes (task)
 

@@ -18,8 +18,6 @@ Who drives whom:
 - A *stay* is a stretch during which a task of its own drives the host, below a supervisor.  All user
   code runs in one, since a task that was left in disorder (a nursery never left) can't be mended: it
   has to end, and its supervisor catches what comes out of it.
-- A task whose stay has ended well *rests*: it drives the host in place of the main task until the next
-  stay begins, and ends then.  That saves a tick of Trio for each stay.
 - A lifetime (``_lifetime``) has a greenlet of its own, driven by a task of its own in the same way, so
   that sync code below a generator fixture can wait as well.
 
@@ -273,8 +271,7 @@ class Loop:
             result = outcome.capture(self.step, unprotected(async_fn, *args))
             host.gr_context = previous_context
             self.ctrl_c.waits.pop()
-            if isinstance(result, outcome.Error) or not (self.is_open and stay.rest()):
-                self._hop(END)
+            self._hop(END)
             self._end_if_broken_down()
         finally:
             self._leave()
@@ -398,7 +395,7 @@ class Loop:
         self._system_nursery = trio.lowlevel.spawn_system_task(_nothing).parent_nursery
         async with trio.open_nursery() as self.drivers.home:
             try:
-                if await self.drivers.serve_session(self._host) is KILL:
+                if await self.drivers.serve(self._host) is KILL:
                     await kill()
             finally:
                 for closable in reversed(self.live):

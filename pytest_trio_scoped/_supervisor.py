@@ -90,14 +90,9 @@ class Supervisor:
         """Cancel the user task if it has not ended then.  Not a checkpoint."""
         self._nursery.cancel_scope.deadline = deadline
 
-    @property
-    def has_deadline(self) -> bool:
-        """Whether :meth:`cancel_at` counts."""
-        return self._nursery.cancel_scope.deadline != math.inf
-
     def forget_deadline(self) -> None:
         """Undo :meth:`cancel_at`.  Not a checkpoint."""
-        if self.has_deadline:
+        if self._nursery.cancel_scope.deadline != math.inf:
             self._nursery.cancel_scope.deadline = math.inf
 
     async def wait_broken(self) -> BaseException | None:

@@ -14,7 +14,6 @@ from trio.lowlevel import Task
 
 __all__ = [
     "cancel_status",
-    "is_any_task_runnable",
     "is_in_cancelled_scope",
     "raise_in",
     "replace_clock",
@@ -49,14 +48,6 @@ def is_in_cancelled_scope(task: Task) -> bool:
     ``trio.current_effective_deadline()`` would replace it, at ten times the cost.
     """
     return task._cancel_status.effectively_cancelled
-
-
-def is_any_task_runnable() -> bool:
-    """Say whether a task of the run that the thread is inside waits for its turn.
-
-    ``trio.lowlevel.current_statistics().tasks_runnable`` would replace it, at ten times the cost.
-    """
-    return bool(run_context.runner.runq)
 
 
 def raise_in(task: Task, error: type[BaseException]) -> None:

@@ -23,11 +23,6 @@ class UserTask:
         """Raise KeyboardInterrupt where the task waits, if it can be aborted there, shielded or not."""
         raise_in(self._task, KeyboardInterrupt)
 
-    @property
-    def is_in_order(self) -> bool:
-        """Whether the user's code has left every nursery and cancel scope that it has entered."""
-        return not self._task.child_nurseries and cancel_status(self._task) is self._cancel_status
-
     def end(self) -> Leak | None:
         """Return what is wrong with the task, which is about to end.
 

@@ -902,7 +902,6 @@ def test_five_hundred_lifetimes_leave_nothing_behind(loop: Loop, has_nursery: bo
             lifetime.open(own_context())
             lifetime.close()
 
-    count_tasks(loop)  # takes a supervisor of its own
     lifetimes(5)
     tasks = count_tasks(loop)
     gc.collect()
@@ -922,7 +921,6 @@ def test_set_ups_that_fail_leave_nothing_behind(loop: Loop, make: Make, trace: l
                 lifetime.close()
         trace.clear()
 
-    count_tasks(loop)  # takes a supervisor of its own
     lifetimes(6)
     tasks = count_tasks(loop)
     gc.collect()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import math
 import signal
 import sys
 import threading
@@ -823,78 +822,23 @@ def test_stays_use_the_same_supervisor_again(loop: Loop) -> None:
     assert count_tasks(loop) == tasks
 
 
-class Ticks(trio.abc.Instrument):
-    def __init__(self) -> None:
-        self.count = 0
+def test_what_is_due_when_a_stay_ends_runs_before_the_host_goes_on(loop: Loop) -> None:
+    received: list[int] = []
 
-    def before_io_wait(self, timeout: float) -> None:
-        self.count += 1
+    async def receive(channel: trio.MemoryReceiveChannel[int]) -> None:
+        async for value in channel:
+            received.append(value)
 
+    async def start() -> trio.MemorySendChannel[int]:
+        send, receiving = trio.open_memory_channel[int](0)
+        trio.lowlevel.spawn_system_task(receive, receiving)
+        await wait_all_tasks_blocked()
+        return send
 
-def test_a_stay_that_waits_for_nothing_takes_one_tick(loop: Loop) -> None:
-    ticks = Ticks()
-
-    async def nothing() -> None: ...
-
-    async def count() -> None:
-        trio.lowlevel.add_instrument(ticks)
-
-    loop.run(count, name="count")
-    for number in range(10):
-        loop.run(nothing, name=f"test {number}")
-    assert ticks.count == 10
-
-
-def test_each_stay_has_a_task_of_its_own_and_its_predecessors_have_ended(loop: Loop) -> None:
-    async def task_and_siblings() -> tuple[trio.lowlevel.Task, frozenset[trio.lowlevel.Task]]:
-        task = trio.lowlevel.current_task()
-        assert task.parent_nursery is not None
-        return task, task.parent_nursery.child_tasks
-
-    seen = [loop.run(task_and_siblings, name=f"test {number}") for number in range(5)]
-    assert [task.name for task, _ in seen] == [f"test {number}" for number in range(5)]
-    assert [siblings for _, siblings in seen] == [{task} for task, _ in seen]
-
-
-def test_what_is_runnable_when_a_stay_ends_has_a_chance_to_run_before_the_host(loop: Loop) -> None:
-    ran = []
-
-    async def background() -> None:
-        ran.append("background")
-
-    async def start() -> None:
-        trio.lowlevel.spawn_system_task(background)
-
-    def runs_at_the_end() -> bool:
-        ran.clear()
-        loop.run(start, name="test")
-        return bool(ran)
-
-    # Trio shuffles the tasks of a tick, the one that the host waits for among them.
-    assert any(runs_at_the_end() for _ in range(40))
-
-
-def in_a_millisecond(loop: Loop) -> float:
-    async def deadline() -> float:
-        return trio.current_time() + 0.001
-
-    return loop.run(deadline, name="deadline")
-
-
-def test_a_limit_on_one_stay_is_none_on_the_next(loop: Loop) -> None:
-    loop.drivers.deadline = in_a_millisecond(loop)
-    loop.run(trio.lowlevel.checkpoint, name="limited")
-    loop.drivers.deadline = math.inf
-    loop.run(trio.sleep, 0.01, name="unlimited")
-
-
-def test_a_limit_counts_for_a_stay_that_follows_others(loop: Loop) -> None:
-    loop.run(trio.lowlevel.checkpoint, name="unlimited")
-    loop.drivers.deadline = in_a_millisecond(loop)
-    with pytest.raises(trio.Cancelled):
-        loop.run(trio.sleep_forever, name="limited")
-    loop.drivers.deadline = math.inf
-    assert works(loop)
+    send = loop.run(start, name="start")
+    for number in range(40):  # Trio shuffles the tasks that are due
+        loop.run(send.send, number, name="test")
+        assert received == list(range(number + 1))
 
 
 def test_a_thousand_stays_leave_nothing_behind(loop: Loop) -> None:
