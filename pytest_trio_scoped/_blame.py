@@ -69,6 +69,14 @@ def describe(fixturedef: _Fixture) -> str:
     return f"{fixturedef.argname!r} (scope {fixturedef.scope!r})"
 
 
+def add_note(error: BaseException, text: str) -> None:
+    """Add a note, to the message itself where pytest shows nothing else."""
+    if isinstance(error, pytest.fail.Exception) and not error.pytrace:
+        error.msg = f"{error.msg}\n\n{text}"
+    else:
+        error.add_note(text)
+
+
 def errors_of(tear_down: Callable[[], object]) -> list[BaseException]:
     """Return what ``tear_down`` raises, without the groups that pytest puts around tear-downs.
 

@@ -31,7 +31,7 @@ import pytest
 import trio
 
 from . import _errors
-from ._blame import Crash, describe, errors_of, one_of
+from ._blame import Crash, add_note, describe, errors_of, one_of
 from ._dependencies import Dependencies
 from ._exceptions import innermost, prune
 from ._outcomes import ENDS_THE_RUN, is_cancelled, needs_our_frame
@@ -140,9 +140,10 @@ class Crashes:
         return crash.error
 
     def _end_scope(self, crash: Crash) -> None:
-        self._swept.remove(crash)
-        if not crash.is_told:
-            raise crash.tell()
+        if crash in self._swept:  # else the loop was lost meanwhile
+            self._swept.remove(crash)
+            if not crash.is_told:
+                raise crash.tell()
 
     def call(self, item: pytest.Function, function: Callable[[], Any]) -> Any:
         """Call ``function``, the test; raise what happened if a fixture of it crashes meanwhile."""
@@ -320,17 +321,19 @@ class Crashes:
             return not is_own or request.scope == "function"
 
         self._unswept = [crash for crash in self._unswept if not is_lost(crash.request)]
+        # Those that the end of the loop has cancelled are among them; they are set up anew, too.
+        self._swept = [crash for crash in self._swept if not is_lost(crash.request)]
         self._cancelled_for.clear()
         self._lost_set_ups += self._set_ups
         live = [entry for entry in self._session.inside_fixtures.items() if is_lost(entry[1])]
         errors: list[BaseException] = []
         for fixturedef, request in reversed(live):
             errors += errors_of(partial(finish_fixture, fixturedef, request))
-        reason = lost.reason()
+        reason = self._session.time_limit.explain(lost.reason())
         names = ", ".join(describe(fixturedef) for fixturedef, _ in live)
-        reason.add_note(_errors.OWN_LOOP_LOST_NOTE if is_own else _errors.LOOP_LOST_NOTE)
+        add_note(reason, _errors.OWN_LOOP_LOST_NOTE if is_own else _errors.LOOP_LOST_NOTE)
         if names:
-            reason.add_note(_errors.FIXTURES_LOST_NOTE.format(names=names))
+            add_note(reason, _errors.FIXTURES_LOST_NOTE.format(names=names))
         if errors:
             return BaseExceptionGroup(_errors.LOST_AND_FAILED, [reason, *errors])
         return reason

@@ -55,6 +55,11 @@ class CtrlC:
         #: One object for as long as the loop lives: it is compared by identity.
         self.handler = self._on_sigint
 
+    def may_raise_in(self, frame: FrameType | None) -> bool:
+        """Say whether ``frame``, in which a signal has come, is code in a host that may fail by it."""
+        is_on_loop = greenlet.getcurrent() is self._loop_greenlet
+        return not is_on_loop and not currently_ki_protected() and not _is_in_trio(frame)
+
     def _on_sigint(self, _signum: int, frame: FrameType | None) -> None:
         is_on_loop = greenlet.getcurrent() is self._loop_greenlet
         is_protected = currently_ki_protected()
@@ -89,6 +94,11 @@ class CtrlC:
         """Cancel the innermost wait, if there is any.  Called on the loop."""
         if self.waits:
             self.waits[-1].cancel()
+
+    def cancel_waits(self) -> None:
+        """Cancel all that is waited for.  Called on the loop."""
+        for wait in self.waits:
+            wait.cancel()
 
     def cancel_wait_at(self, deadline: float) -> None:
         """Cancel the innermost wait, if there is any, unless it ends before.  Called on the loop."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from contextvars import Context
 from typing import Any
 
@@ -18,12 +18,19 @@ import greenlet
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from . import _errors
+from ._exceptions import join
 from ._supervisor import Flag, Supervisor
 from ._user_task import UserTask
 
 
 class Host(greenlet.greenlet):
-    """A greenlet that a driver has started: below it, code may wait for the loop."""
+    """A greenlet that a driver has started: below it, code may wait for the loop.
+
+    ``fixture`` is the generator of the fixture that lives in it.
+    """
+
+    fixture: AsyncGenerator[Any, None] | None = None
 
 
 class Command:
@@ -82,7 +89,11 @@ class Drivers:
         self.caller = greenlet.getcurrent()
         #: When whatever is begun has to end, on the loop's clock.
         self.deadline = math.inf
+        #: The greenlets in which tasks run the user's code.
+        self.hosts: dict[trio.lowlevel.Task, greenlet.greenlet] = {}
         self._free_supervisors: list[Supervisor] = []
+        #: What nobody was told of yet.
+        self._orphaned: list[BaseException] = []
 
     @enable_ki_protection
     @types.coroutine
@@ -96,7 +107,7 @@ class Drivers:
                 if not isinstance(trap, Stay):
                     return trap
                 yield from self._stay(trap)
-                message = None
+                message = trap = None  # the test's context must not be kept alive
                 continue
             try:
                 message = yield trap
@@ -115,17 +126,21 @@ class Drivers:
             supervisor.cancel_at(self.deadline)
         # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
         await stay.ended.wait(stay.cancel)
-        stay.problem = await self.release(supervisor, stay.problem)
+        problem = await self.release(supervisor, stay.problem)
+        orphaned, self._orphaned = self._orphaned, []
+        stay.problem = join(_errors.ORPHANS_FAILED, problem, *orphaned)
 
     @enable_ki_protection
     async def _drive_stay(self, stay: Stay) -> None:
         task = stay.task = UserTask()
+        self.hosts[task.task] = stay.host
         if stay.context is not None:
-            trio.lowlevel.current_task().context = stay.context
+            task.task.context = stay.context
         try:
             await self.serve(stay.host)
             stay.problem = task.end()
         finally:
+            del self.hosts[task.task]
             stay.ended.set()
 
     # ---------------------------------------------------------------- for lifetimes (task)
@@ -133,8 +148,15 @@ class Drivers:
     @enable_ki_protection
     async def supervisor(self) -> Supervisor:
         """Return a supervisor for one user task.  A checkpoint if a new one has to be opened."""
-        if self._free_supervisors:
-            return self._free_supervisors.pop()
+        while self._free_supervisors:
+            supervisor = self._free_supervisors.pop()
+            if not supervisor.is_broken:
+                return supervisor
+            # By a task in its nursery that is not the one it was for.
+            error = await supervisor.wait_broken()
+            if error is not None:
+                error.add_note(_errors.ORPHAN_NOTE)
+                self._orphaned.append(error)
         supervisor = Supervisor()
         # The caller may be cancelled and still has something to tear down.
         with trio.CancelScope(shield=True):
@@ -157,11 +179,11 @@ class Drivers:
         return problem or error
 
 
-async def kill() -> None:
-    """End the Trio run at once: Trio gives up when an abort function raises."""
+async def kill(error: BaseException) -> None:
+    """End the Trio run at once, by ``error``: Trio gives up when an abort function raises."""
 
     def fail(_raise_cancel: object) -> trio.lowlevel.Abort:
-        raise KeyboardInterrupt
+        raise error
 
     with trio.CancelScope() as cancel_scope:
         cancel_scope.cancel()

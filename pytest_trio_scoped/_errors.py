@@ -92,6 +92,13 @@ RAISED_AT = "It was raised here:\n{traceback}"
 
 FIXTURES_LOST_NOTE = "Fixtures that lived on the loop are lost and will be set up anew: {names}."
 
+ORPHAN_NOTE = (
+    "Raised by a task that an earlier test has started in the parent nursery of its own task, and that has "
+    "outlived the test."
+)
+
+ORPHANS_FAILED = "tasks failed that have outlived earlier tests"
+
 CRASHED_NOTE = "Raised in the background of the fixture {name}, which has crashed."
 
 CANCELLED_SILENTLY = (
@@ -129,6 +136,28 @@ LEAKED_CANCEL_SCOPE = (
     "{name} entered a cancel scope and ended without leaving it.\n"
     "Leave the scope with 'with' or an ExitStack."
 )
+
+TIMED_OUT = "{what} took longer than {seconds:g} s ({source})."
+
+NOT_CANCELLED = "Sync code kept the thread of the tests from Trio, so it was not cancelled."
+
+CANCELLED = "It was cancelled; these were the tasks:"
+
+NOT_ENDED = (
+    "It was cancelled, and has not ended within {seconds:g} s after that, so the Trio loop was ended; "
+    "these were the tasks:"
+)
+
+STUCK = (
+    "It can't be cancelled: for {seconds:g} s sync code has kept the thread of the tests from Trio. "
+    "These are the tasks, and what the threads do:"
+)
+
+TASK_TREE = "Tasks of the Trio loop:"
+
+TIMED_OUT_AND_FAILED = "it took too long, and something failed when it was cancelled"
+
+NO_TIMEOUT = "{where} is {value!r}. Give a number of seconds, or {none} for no limit."
 
 LEAKED_TASKS = (
     "{nodeid} has left system tasks running: {names}.\n"

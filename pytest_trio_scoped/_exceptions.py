@@ -102,4 +102,9 @@ def _entries(entry: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _is_foreign(entry: TracebackType) -> bool:
-    return entry.tb_frame.f_code.co_filename.startswith(_FOREIGN)
+    return is_foreign_file(entry.tb_frame.f_code.co_filename)
+
+
+def is_foreign_file(name: str) -> bool:
+    """Say whether a file of code is one of Trio, outcome, greenlet or this package."""
+    return name.startswith(_FOREIGN)

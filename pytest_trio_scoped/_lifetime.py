@@ -60,7 +60,7 @@ class Lifetime:
         self._make_body = make_body
         self._has_nursery = has_nursery
         self._on_crash = on_crash
-        self._body: greenlet.greenlet | None = None
+        self._body: Host | None = None
         self._before = copy_context()
         #: The fixture's own, in which its set-up and its tear-down run.
         self.context = self._before.copy()
@@ -204,11 +204,13 @@ class Lifetime:
         user_task = self._task = UserTask()
         body = self._body = Host(self._run)
         body.gr_context = task.context = self.context
+        self.loop.drivers.hosts[task] = body
         try:
             await self.loop.drivers.serve(body)
             self.error = join(f"errors in {self.name}", self.error, user_task.end())
         finally:
             self.loop.live.pop(self, None)
+            del self.loop.drivers.hosts[task]
             self._opened.set()
             self._ended.set()
             self._take(Event.END)
@@ -233,6 +235,8 @@ class Lifetime:
         except StopAsyncIteration:
             raise NoYield from None
         self.loop.live[self] = None
+        assert self._body is not None
+        self._body.fixture = body
         self._take(Event.YIELD)
         if self._closing.is_set():  # who asked for it has given up meanwhile
             self._take(Event.CLOSE)

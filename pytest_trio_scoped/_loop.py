@@ -40,6 +40,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextvars import Context
 from functools import partial
+from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 import greenlet
@@ -51,7 +52,7 @@ from . import _errors, _thread_state
 from ._contexts import own_context
 from ._ctrl_c import CtrlC, Wait
 from ._drivers import CLOSE, END, KILL, Command, Drivers, Host, Stay, Throw, kill
-from ._exceptions import join
+from ._exceptions import is_foreign_file, join
 from ._trio_names import is_in_cancelled_scope
 from ._wreck import LoopLost, bury, let_go
 
@@ -106,6 +107,11 @@ class Loop:
     def is_open(self) -> bool:
         """Whether the loop's greenlet has been started and has not ended."""
         return bool(self._greenlet)
+
+    @property
+    def root_task(self) -> trio.lowlevel.Task | None:
+        """Trio's first task, above all others."""
+        return self._root_task
 
     @property
     def is_wreck(self) -> bool:
@@ -232,6 +238,18 @@ class Loop:
     def take_sigint(self) -> None:
         """Handle Ctrl-C again after somebody inside has taken it and is done with it."""
         _thread_state.take_sigint(self.ctrl_c.handler)
+
+    def run_soon(self, function: Callable[[], object]) -> None:
+        """Call ``function`` in the next step of the loop, if there is one.  In any thread."""
+        if self.ctrl_c.token is not None:
+            with contextlib.suppress(trio.RunFinishedError):
+                self.ctrl_c.token.run_sync_soon(function)
+
+    def may_raise_in(self, frame: FrameType | None) -> bool:
+        """Say whether a signal handler called in ``frame`` may raise: in no code of Trio's or ours."""
+        if self._is_inside:
+            return self.ctrl_c.may_raise_in(frame)
+        return frame is None or not is_foreign_file(frame.f_code.co_filename)
 
     # ---------------------------------------------------------------- run (host)
 
@@ -396,7 +414,7 @@ class Loop:
         async with trio.open_nursery() as self.drivers.home:
             try:
                 if await self.drivers.serve(self._host) is KILL:
-                    await kill()
+                    await kill(KeyboardInterrupt())
             finally:
                 for closable in reversed(self.live):
                     closable.abandon()

@@ -69,6 +69,14 @@ class LoopChoice:
         """Prepare a request that code inside gets as an argument."""
 
 
+class TimeLimit:
+    """Who knows of limits; as it stands, there is none."""
+
+    def explain(self, error: BaseException) -> BaseException:
+        """Return what to raise in place of ``error``, which may be a cancellation."""
+        return error
+
+
 class TrioSession:
     """What this plugin knows about one pytest session.
 
@@ -83,6 +91,8 @@ class TrioSession:
         self._own_loop: Loop | None = None
         #: Who decides which test gets a loop of its own.
         self.choice = LoopChoice()
+        #: Who cancels what takes too long.
+        self.time_limit = TimeLimit()
         #: The live fixtures whose users run inside, with the request of each, the oldest first: async
         #: ones, and those that depend on one.
         self.inside_fixtures: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}
@@ -106,6 +116,11 @@ class TrioSession:
     def _prepare_crashes(self) -> None:
         if not hasattr(self, "crashes"):
             self.crashes = self._make_crashes(self)
+
+    @property
+    def present_loop(self) -> Loop | None:
+        """The same, if it has been opened."""
+        return self._own_loop or self._loop
 
     @property
     def has_loop(self) -> bool:
@@ -287,5 +302,5 @@ def await_(awaitable: Awaitable[T]) -> T:
     except LoopLost as lost:
         raised = session.lose_loop(lost)
     except BaseException as error:
-        raised = error
+        raised = session.time_limit.explain(error)
     raise drop_foreign_frames(raised)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import math
 
 import pytest
 
@@ -23,6 +25,35 @@ def add_options(parser: pytest.Parser) -> None:
         default="trio",
     )
 
+    parser.addini(
+        "trio_timeout",
+        "seconds that the set-up, the call and the tear-down of a test may take on the loop, each "
+        "(pytest-trio-scoped)",
+        default="",
+    )
+    parser.getgroup("trio", "pytest-trio-scoped").addoption(
+        "--trio-timeout",
+        type=_seconds_option,
+        metavar="SECONDS",
+        help="the same for this run, 0 for no limit",
+    )
+
+
+def seconds_of(value: str | float | None) -> float:
+    """Return a limit in seconds, 0 for none; raise ValueError if ``value`` says none."""
+    seconds = 0 if value is None or value == "" else float(value)
+    if not 0 <= seconds < math.inf:
+        raise ValueError
+    return seconds
+
+
+def _seconds_option(text: str) -> float:
+    try:
+        return seconds_of(text)
+    except ValueError:
+        message = _errors.NO_TIMEOUT.format(where="It", value=text, none=0)
+        raise argparse.ArgumentTypeError(message) from None
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -31,6 +62,9 @@ class Settings:
     is_trio_mode: bool
     #: The library whose ``run`` runs the tests.
     library: str
+    #: Seconds that a phase of a test may take on the loop, 0 for no limit, and who says so.
+    timeout: float = 0
+    timeout_source: str = "trio_timeout"
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
@@ -38,4 +72,24 @@ class Settings:
         library = str(config.getini("trio_run"))
         if library not in {"trio", "qtrio"}:
             raise pytest.UsageError(_errors.RUN_NOT_KNOWN.format(value=library))
-        return cls(is_trio_mode=bool(config.getini("trio_mode")), library=library)
+        timeout, source = _timeout_of(config)
+        return cls(
+            is_trio_mode=bool(config.getini("trio_mode")),
+            library=library,
+            timeout=timeout,
+            timeout_source=source,
+        )
+
+
+def _timeout_of(config: pytest.Config) -> tuple[float, str]:
+    timeout = config.getoption("--trio-timeout")
+    if timeout is not None:
+        return timeout, "--trio-timeout"
+    text = config.getini("trio_timeout")
+    try:
+        return seconds_of(text), "trio_timeout"
+    except ValueError:
+        message = _errors.NO_TIMEOUT.format(
+            where="The ini value 'trio_timeout'", value=text, none=0
+        )
+        raise pytest.UsageError(message) from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 from typing import Any
 
@@ -61,9 +62,12 @@ class Supervisor:
     @trio.lowlevel.enable_ki_protection
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """Hold the nursery open until a user task breaks it or the loop is closed."""
+        # It outlives the test that needed it first, and must not keep it or its context alive.
+        trio.lowlevel.current_task().context = Context()
         try:
             async with trio.open_nursery() as self._nursery:
                 task_status.started()
+                del task_status
                 await trio.sleep_forever()
         except BaseExceptionGroup as group:
             # Cancelled comes when the loop is closed; as the task ends anyway, it may get lost here.

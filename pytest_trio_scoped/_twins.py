@@ -37,7 +37,7 @@ def _run(
     except LoopLost as lost:
         raised = session.lose_loop(lost)
     except BaseException as error:
-        raised = act_as_in_sync_code(prune(error))
+        raised = act_as_in_sync_code(session.time_limit.explain(prune(error)))
     __tracebackhide__ = not needs_our_frame(raised)
     raise raised
 
@@ -189,11 +189,12 @@ class FixtureTwin:
                 lifetime.lose()
             raised = session.lose_loop(lost)
         except BaseException as error:
-            raised = act_as_in_sync_code(prune(error))
+            raised = act_as_in_sync_code(session.time_limit.explain(prune(error)))
         else:
             close = partial(_close, session, lifetime, self._function)
             add_finalizer(partial(session.crashes.tear_down, self._fixturedef, close))
             return value
+        __tracebackhide__ = not needs_our_frame(raised)
         raise raised
 
 
@@ -215,7 +216,7 @@ def _close(session: TrioSession, lifetime: Lifetime, function: Function) -> None
             lifetime.lose()
         raised = session.lose_loop(lost)
     except BaseException as error:
-        raised = act_as_in_sync_code(prune(error))
+        raised = act_as_in_sync_code(session.time_limit.explain(prune(error)))
         is_told = lifetime.loop.ctrl_c.was_raised and isinstance(raised, KeyboardInterrupt)
         if had_crashed and is_told:
             return  # the host knows of the Ctrl-C that struck the fixture's background task

@@ -16,12 +16,12 @@ class UserTask:
     """The running task, from its start to its end."""
 
     def __init__(self) -> None:
-        self._task = trio.lowlevel.current_task()
-        self._cancel_status = cancel_status(self._task)
+        self.task = trio.lowlevel.current_task()
+        self._cancel_status = cancel_status(self.task)
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt where the task waits, if it can be aborted there, shielded or not."""
-        raise_in(self._task, KeyboardInterrupt)
+        raise_in(self.task, KeyboardInterrupt)
 
     def end(self) -> Leak | None:
         """Return what is wrong with the task, which is about to end.
@@ -29,11 +29,11 @@ class UserTask:
         Nurseries that it has entered and not left are cancelled.  They can't be closed from outside;
         the task that ends inside them breaks its supervisor, and nothing else.
         """
-        nurseries = self._task.child_nurseries
+        nurseries = self.task.child_nurseries
         for nursery in nurseries:
             nursery.cancel_scope.cancel()
         if nurseries:
-            return Leak(_errors.LEAKED_NURSERY.format(name=self._task.name))
-        if cancel_status(self._task) is not self._cancel_status:
-            return Leak(_errors.LEAKED_CANCEL_SCOPE.format(name=self._task.name))
+            return Leak(_errors.LEAKED_NURSERY.format(name=self.task.name))
+        if cancel_status(self.task) is not self._cancel_status:
+            return Leak(_errors.LEAKED_CANCEL_SCOPE.format(name=self.task.name))
         return None

@@ -27,6 +27,10 @@ class LoopLost(RuntimeError):
         return error
 
 
+class Killed(Exception):
+    """Why somebody here has ended a loop."""
+
+
 def let_go(error: BaseException) -> None:
     """Turn the tracebacks of ``error``, which ended a run, into a note.
 
@@ -41,7 +45,8 @@ def let_go(error: BaseException) -> None:
                 if frame.f_code is trio.run.__code__:
                     frame.f_locals["gen"].close()
     cause = innermost_cause(error)
-    if not isinstance(cause, KeyboardInterrupt):  # the second Ctrl-C, which says enough
+    # The second Ctrl-C says enough, and so does who kills a loop.
+    if not isinstance(cause, (KeyboardInterrupt, Killed)):
         where = "".join(traceback.format_tb(prune(cause).__traceback__))
         cause.add_note(_errors.RAISED_AT.format(traceback=where.rstrip()))
     with warnings.catch_warnings(action="ignore"):

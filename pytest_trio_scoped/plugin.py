@@ -8,11 +8,14 @@ from . import _builtin_fixtures, _clock_fixtures, _errors, _instrument_errors, _
 from ._calls import CallHooks, EarlyCallHooks
 from ._collection import CollectionHooks
 from ._debugging import DebugHooks, TraceHooks
+from ._faulthandler_tree import FaulthandlerHooks, faulthandler_seconds
 from ._fixtures import FixtureHooks
 from ._own_loops import OwnLoops
+from ._pytest_timeout import PytestTimeoutHooks
 from ._run import RunHooks
 from ._session import KEY, Crashes, TrioSession
 from ._settings import Settings, add_options
+from ._timeout_hooks import TimeoutHooks
 
 _MARK = (
     "trio: run this async test on the Trio loop of the session; with trio(run=function), on a loop of its "
@@ -45,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     session = config.stash[KEY] = TrioSession(settings, make_crashes)
     session.choice = own_loops = OwnLoops(session, settings.library, _clock_fixtures.take_over)
     calls = CallHooks(session)
+    timeouts = TimeoutHooks(session, settings)
     is_traced = config.getoption("trace", False)  # not there with "-p no:debugging"
     early_calls = TraceHooks(session, calls) if is_traced else EarlyCallHooks(calls)
     for hooks in (
@@ -54,8 +58,13 @@ def pytest_configure(config: pytest.Config) -> None:
         calls,
         RunHooks(session, early_calls),
         DebugHooks(session),
+        timeouts,
     ):
         manager.register(hooks)
+    if hasattr(config.hook, "pytest_timeout_set_timer"):
+        manager.register(PytestTimeoutHooks(session, timeouts))
+    if seconds := faulthandler_seconds(config):
+        manager.register(FaulthandlerHooks(session, timeouts, seconds))
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
     manager.register(_clock_fixtures, "trio_scoped_clock_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.

@@ -427,3 +427,32 @@ def test_what_a_fixture_does_not_set_is_none_of_its_business(vars_suite: Suite) 
     result = vars_suite.run()
     assert set(result.phases.values()) == {"passed passed passed"}
     assert result.trace == ["test_a, m", "test_b, m", "test_c, other default"]
+
+
+@pytest.mark.parametrize("fixture", ["gen", "plain"])
+def test_what_a_test_sets_is_not_kept_alive_after_it(vars_suite: Suite, fixture: str) -> None:
+    write_tests(
+        vars_suite,
+        f"""
+        import gc, weakref
+        class Thing: pass
+        things = []
+        @pytest.fixture
+        async def gen():
+            yield
+        @pytest.fixture
+        def plain():
+            await_(trio.sleep(0))
+        async def test_a(request):
+            thing = Thing()
+            things.append(weakref.ref(thing))
+            var.set(thing)
+            await trio.sleep(0)
+            request.getfixturevalue("{fixture}")  # needs one more supervisor
+        def test_b():
+            gc.collect()
+            assert things[0]() is None
+        """,
+    )
+    # A run in this process is recorded, with all arguments of all hooks.
+    assert vars_suite.run_subprocess().outcomes == {"test_a": "passed", "test_b": "passed"}

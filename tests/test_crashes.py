@@ -926,3 +926,35 @@ def test_what_a_wide_fixture_asks_for_in_its_tear_down_is_no_dependency(
     result = suite.run_subprocess("-W", "default")
     assert set(result.outcomes.values()) == {"passed"}, result.output
     assert result.trace == ["7"]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_task_in_the_parent_nursery_of_a_test_fails_the_next_one_and_no_more(
+    suite: Suite, count: int
+) -> None:
+    suite.tests(
+        f"""
+        @pytest.fixture(scope="session")
+        async def wide():
+            trace("set up")
+            yield
+            trace("torn down")
+        @pytest.fixture
+        async def slow(wide):
+            yield
+            await trio.sleep(0.05)
+        async def crash():
+            await trio.sleep(0.01)
+            raise ValueError("orphan")
+        async def test_a(slow):
+            for _ in range({count}):
+                trio.lowlevel.current_task().parent_nursery.start_soon(crash)
+        async def test_b(slow): pass
+        async def test_c(slow): pass
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_a": "passed", "test_b": "failed", "test_c": "passed"}
+    assert result.output.count("ValueError: orphan") >= count
+    assert "Raised by a task that an earlier test has started" in result.output
+    assert result.trace == ["set up", "torn down"]

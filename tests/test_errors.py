@@ -180,6 +180,46 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Leave the scope with 'with' or an ExitStack."
         ),
     ),
+    "TIMED_OUT": (
+        {"what": "test_it.py::test_a: the call", "seconds": 0.5, "source": "trio_timeout"},
+        "test_it.py::test_a: the call took longer than 0.5 s (trio_timeout).",
+    ),
+    "NOT_CANCELLED": (
+        {},
+        "Sync code kept the thread of the tests from Trio, so it was not cancelled.",
+    ),
+    "CANCELLED": ({}, "It was cancelled; these were the tasks:"),
+    "NOT_ENDED": (
+        {"seconds": 5.0},
+        (
+            "It was cancelled, and has not ended within 5 s after that, so the Trio loop was ended; these "
+            "were the tasks:"
+        ),
+    ),
+    "STUCK": (
+        {"seconds": 1.0},
+        (
+            "It can't be cancelled: for 1 s sync code has kept the thread of the tests from Trio. These "
+            "are the tasks, and what the threads do:"
+        ),
+    ),
+    "TASK_TREE": ({}, "Tasks of the Trio loop:"),
+    "TIMED_OUT_AND_FAILED": (
+        {},
+        "it took too long, and something failed when it was cancelled",
+    ),
+    "NO_TIMEOUT": (
+        {"where": "The ini value 'trio_timeout'", "value": "soon", "none": 0},
+        "The ini value 'trio_timeout' is 'soon'. Give a number of seconds, or 0 for no limit.",
+    ),
+    "ORPHAN_NOTE": (
+        {},
+        (
+            "Raised by a task that an earlier test has started in the parent nursery of its own task, and "
+            "that has outlived the test."
+        ),
+    ),
+    "ORPHANS_FAILED": ({}, "tasks failed that have outlived earlier tests"),
     "LEAKED_TASKS": (
         {"nodeid": "test_it.py::test_a", "names": "'endless'"},
         (

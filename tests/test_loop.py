@@ -826,8 +826,8 @@ def test_what_is_due_when_a_stay_ends_runs_before_the_host_goes_on(loop: Loop) -
     received: list[int] = []
 
     async def receive(channel: trio.MemoryReceiveChannel[int]) -> None:
-        async for value in channel:
-            received.append(value)
+        while True:
+            received.append(await channel.receive())
 
     async def start() -> trio.MemorySendChannel[int]:
         send, receiving = trio.open_memory_channel[int](0)

@@ -243,3 +243,34 @@ def test_what_is_cut_short_is_unwound(suite: Suite, place: str) -> None:
     result = suite.run_subprocess()
     assert result.trace == ["finally"]
     assert result.outcomes == {"test_it": "error", "test_after": "passed"}
+
+
+def test_what_the_end_of_the_loop_has_cancelled_is_set_up_anew(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.fixture(scope="session")
+        async def wide():
+            trace("set up wide")
+            yield
+        @pytest.fixture
+        async def narrow(wide):
+            await trio.sleep(0.02)
+        async def crash():
+            await trio.sleep(0.01)
+            raise ValueError("the end")
+        async def test_it(request):
+            trio.lowlevel.spawn_system_task(crash)
+            request.getfixturevalue("narrow")
+        def test_sync(): pass
+        async def test_after(narrow): pass
+        async def test_later(narrow): pass
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {
+        "test_it": "failed",
+        "test_sync": "passed",
+        "test_after": "passed",
+        "test_later": "passed",
+    }
+    assert result.trace == ["set up wide", "set up wide"]

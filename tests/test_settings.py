@@ -14,8 +14,16 @@ class RecordingParser:
     def __init__(self) -> None:
         self.ini: dict[str, dict[str, Any]] = {}
 
+        self.options: list[str] = []
+
     def addini(self, name: str, help: str, **options: Any) -> None:  # noqa: A002 (pytest's name)
         self.ini[name] = {"help": help, **options}
+
+    def getgroup(self, _name: str, _description: str) -> RecordingParser:
+        return self
+
+    def addoption(self, name: str, **_options: Any) -> None:
+        self.options.append(name)
 
 
 class FakeConfig:
@@ -23,7 +31,10 @@ class FakeConfig:
         self.values = values
 
     def getini(self, name: str) -> Any:
-        return self.values[name]
+        return self.values.get(name, {"trio_mode": False, "trio_run": "trio"}.get(name, ""))
+
+    def getoption(self, name: str) -> Any:
+        return self.values.get(name)
 
 
 def test_every_ini_value_says_what_it_does_and_who_reads_it() -> None:
@@ -39,7 +50,15 @@ def test_every_ini_value_says_what_it_does_and_who_reads_it() -> None:
             "help": "whose run() function runs the tests: trio or qtrio (pytest-trio-scoped)",
             "default": "trio",
         },
+        "trio_timeout": {
+            "help": (
+                "seconds that the set-up, the call and the tear-down of a test may take on the loop, each "
+                "(pytest-trio-scoped)"
+            ),
+            "default": "",
+        },
     }
+    assert parser.options == ["--trio-timeout"]
 
 
 @pytest.mark.parametrize("value", [True, False])
@@ -62,7 +81,27 @@ def test_refuses_other_libraries() -> None:
 def test_asks_for_every_ini_value_that_it_declares() -> None:
     parser = RecordingParser()
     add_options(parser)  # type: ignore[arg-type]
-    assert len(dataclasses.fields(Settings)) == len(parser.ini)
+    config = FakeConfig()
+    asked: list[str] = []
+    config.getini = lambda name: asked.append(name) or FakeConfig().getini(name)  # type: ignore[func-returns-value,method-assign]
+    Settings.of(config)  # type: ignore[arg-type]
+    assert sorted(asked) == sorted(parser.ini)
+
+
+@pytest.mark.parametrize(
+    ("ini", "option", "expected"),
+    [
+        ("", None, (0, "trio_timeout")),
+        ("0", None, (0, "trio_timeout")),
+        ("1.5", None, (1.5, "trio_timeout")),
+        ("1.5", 3.0, (3.0, "--trio-timeout")),
+        ("1.5", 0.0, (0, "--trio-timeout")),
+    ],
+)
+def test_reads_the_timeout_and_who_says_so(ini: str, option: float | None, expected: Any) -> None:
+    config = FakeConfig(**{"trio_timeout": ini, "--trio-timeout": option})
+    settings = Settings.of(config)  # type: ignore[arg-type]
+    assert (settings.timeout, settings.timeout_source) == expected
 
 
 def test_can_not_be_changed() -> None:

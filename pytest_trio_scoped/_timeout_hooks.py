@@ -1,0 +1,144 @@
+"""The limits on the phases of a test: the ini value, the option and the argument of the mark.
+
+Pinned by ``tests/test_timeouts.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from . import _errors
+from ._ownership import is_async
+from ._session import TrioSession
+from ._settings import Settings, seconds_of
+
+if TYPE_CHECKING:
+    from ._timeouts import Timeouts, Watch
+
+
+class TimeoutHooks:
+    """Have the phases of tests watched if any limit is set."""
+
+    def __init__(self, session: TrioSession, settings: Settings) -> None:
+        self._session = session
+        self._settings = settings
+        self._timeouts: Timeouts | None = None
+        #: The file of what has to be told at once.
+        self.stderr = -1
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Register the hooks of each phase, which cost every test, only where there is a limit."""
+        assert sys.__stderr__ is not None
+        self.stderr = os.dup(sys.__stderr__.fileno())  # pytest redirects it for each phase
+        if self._settings.timeout or _any_marked(session.items):
+            phases = PhaseHooks(self.timeouts(session.config), self._settings)
+            session.config.pluginmanager.register(phases)
+
+    def timeouts(self, config: pytest.Config) -> Timeouts:
+        """Return who watches, made when it is asked for first."""
+        if self._timeouts is None:
+            from ._timeouts import Timeouts
+
+            self._timeouts = self._session.time_limit = Timeouts(self._session, self.stderr)
+            config.pluginmanager.register(ReportHooks(self._timeouts))
+        return self._timeouts
+
+    def pytest_unconfigure(self) -> None:
+        """End the thread of the alarms."""
+        if self._timeouts is not None:
+            self._timeouts.alarms.close()
+        if self.stderr != -1:
+            os.close(self.stderr)
+
+
+class ReportHooks:
+    """Report what took too long."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+        """Let the phase that has ended fail if it has exceeded a limit."""
+        raised = None if call.excinfo is None else call.excinfo.value
+        reported = self._timeouts.conclude(raised)
+        if reported is not None and reported is not raised:
+            try:
+                raise reported.with_traceback(None if raised is None else raised.__traceback__)
+            except BaseException:
+                call.excinfo = pytest.ExceptionInfo.from_current()
+
+    def pytest_enter_pdb(self) -> None:
+        """Give the user all the time there is."""
+        self._timeouts.end_all()
+
+
+class PhaseHooks:
+    """Watch each phase of each test."""
+
+    def __init__(self, timeouts: Timeouts, settings: Settings) -> None:
+        self._timeouts = timeouts
+        self._settings = settings
+        self._watch: Watch | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Watch the set-up."""
+        self._begin(item, "set-up")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        """Watch the call."""
+        self._begin(item, "call")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        """Watch the tear-down."""
+        self._begin(item, "tear-down")
+
+    # Registered after ReportHooks, so it is called before them.
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self) -> None:
+        """The phase has ended."""
+        if self._watch is not None:
+            self._watch.end()
+            self._watch = None
+
+    def _begin(self, item: pytest.Item, phase: str) -> None:
+        seconds, source = self._limit_of(item)
+        if seconds:
+            what = f"{item.nodeid}: the {phase}"
+            self._watch = self._timeouts.begin(what, seconds, source)
+
+    def _limit_of(self, item: pytest.Item) -> tuple[float, str]:
+        for mark in item.iter_markers("trio"):
+            if "timeout" in mark.kwargs:
+                value = mark.kwargs["timeout"]
+                try:
+                    return seconds_of(value), "the timeout of its mark 'trio'"
+                except (TypeError, ValueError):
+                    where = f"{item.nodeid} is marked 'trio'; the timeout"
+                    text = _errors.NO_TIMEOUT.format(where=where, value=value, none=None)
+                    pytest.fail(text, pytrace=False)
+        return self._settings.timeout, self._settings.timeout_source
+
+
+def _any_marked(items: Iterable[pytest.Item]) -> bool:
+    parents = set()
+    for item in items:
+        if not isinstance(item, pytest.Function) or not is_async(item.obj):
+            continue
+        parents.add(item.parent)
+        if _has_limit(item.own_markers):
+            return True
+    return any(_has_limit(parent.iter_markers()) for parent in parents if parent is not None)
+
+
+def _has_limit(marks: Iterable[pytest.Mark]) -> bool:
+    return any(mark.name == "trio" and "timeout" in mark.kwargs for mark in marks)

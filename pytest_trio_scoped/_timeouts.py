@@ -1,0 +1,189 @@
+"""Time limits: what has not ended in time is cancelled on the loop, and its tasks are shown.
+
+A *watch* is one limit while it counts.  Its alarm goes off in a thread of its own, by real time.  Then:
+
+- What the host waits for is cancelled in a step of the loop, after the tree of tasks has been noted.
+- If the loop does not get to that within a second, the thread is stuck in sync code.  Nobody can end
+  that; what it is stuck in is written to stderr, and the rest is done when it has ended.
+- What has not ended five seconds after it was cancelled (it is shielded, or starts again and again) ends
+  with the loop: the loop is killed, its fixtures are lost, and the next test gets a fresh one.
+- What comes after that in the same phase, as the tear-down of the next fixture, has the whole limit again.
+
+The phase fails with the limit and the tree, whatever its code has made of the cancellation.
+
+Pinned by ``tests/test_timeouts.py``.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from . import _errors
+from ._alarms import Alarms
+from ._drivers import kill
+from ._outcomes import ENDS_THE_RUN, is_cancelled
+from ._session import TimeLimit, TrioSession
+from ._task_tree import describe_tasks, describe_tasks_of_stuck
+from ._wreck import Killed
+
+if TYPE_CHECKING:
+    from ._ctrl_c import Wait
+    from ._loop import Loop
+
+#: Seconds in which a loop that is not stuck takes a step.
+PATIENCE = 1.0
+
+#: Seconds that what has been cancelled may take to end.
+GRACE = 5.0
+
+#: Seconds until it is looked again whether anything waits for the loop.
+_POLL = 0.1
+
+
+class Timeouts(TimeLimit):
+    """The watches of one session.  What has to be told at once is written to the file ``stderr``."""
+
+    def __init__(self, session: TrioSession, stderr: int) -> None:
+        self._session = session
+        self._stderr = stderr
+        self.alarms = Alarms()
+        self._watches: list[Watch] = []
+
+    def begin(self, what: str, seconds: float, source: str) -> Watch:
+        """Watch what begins now; ``source`` is where the limit comes from."""
+        text = _errors.TIMED_OUT.format(what=what, seconds=seconds, source=source)
+        watch = Watch(self._session, self.alarms, self._stderr, text, seconds)
+        self._watches.append(watch)
+        return watch
+
+    def end_all(self) -> None:
+        """Watch nothing: the user has a look at it with a debugger."""
+        for watch in self._watches:
+            watch.end()
+
+    def explain(self, error: BaseException) -> BaseException:
+        """Return what to raise outside in place of ``error``, which may come of a limit."""
+        if not self._watches or self._session.is_inside:
+            return error
+        if isinstance(error, BaseExceptionGroup):
+            rest = error.split(trio.Cancelled)[1]
+            if rest is error:
+                return error
+        elif isinstance(error, (trio.Cancelled, Killed)):
+            rest = None
+        else:
+            return error
+        failure = self._take_failure()
+        return error if failure is None else _joined(failure, rest)
+
+    def conclude(self, raised: BaseException | None) -> BaseException | None:
+        """Return what to report of a phase that ended with ``raised``."""
+        failure = self._take_failure()
+        self._watches = [watch for watch in self._watches if not watch.is_over]
+        if failure is None or isinstance(raised, ENDS_THE_RUN):
+            return raised
+        return _joined(failure, None if raised is not None and is_cancelled(raised) else raised)
+
+    def _take_failure(self) -> BaseException | None:
+        texts = [text for watch in self._watches if (text := watch.take()) is not None]
+        return pytest.fail.Exception("\n\n".join(texts), pytrace=False) if texts else None
+
+
+def _joined(failure: BaseException, other: BaseException | None) -> BaseException:
+    if other is None:
+        return failure
+    return BaseExceptionGroup(_errors.TIMED_OUT_AND_FAILED, [failure, other])
+
+
+class Watch:
+    """One limit while it counts."""
+
+    def __init__(
+        self, session: TrioSession, alarms: Alarms, stderr: int, text: str, seconds: float
+    ) -> None:
+        self._session = session
+        self._alarms = alarms
+        self._stderr = stderr
+        self._text = text
+        self._seconds = seconds
+        self.is_over = False
+        #: The outermost of what was cancelled.
+        self._wait: Wait | None = None
+        #: What happened and nobody was told of.
+        self._failure: str | None = None
+        alarms.set(self, seconds, self.expire)
+
+    def end(self) -> None:
+        """Watch no more."""
+        self.is_over = True
+        self._alarms.drop(self)
+
+    def take(self) -> str | None:
+        """Return what to tell of the limit if it was exceeded, once."""
+        text, self._failure = self._failure, None
+        return text
+
+    # ---------------------------------------------------------------- in the thread of the alarms
+
+    def expire(self) -> None:
+        """Let what is waited for be cancelled.  In any thread, or in a signal handler."""
+        loop = self._session.present_loop
+        if loop is None or not loop.ctrl_c.waits:
+            # Sync code that is not ours to end; it counts if something is waited for after it.
+            self._alarms.set(self, _POLL, self.expire)
+            return
+        self._failure = self._tell(_errors.NOT_CANCELLED)  # if it ends before the loop gets there
+        self._ask(loop, self._cancel)
+
+    def _ask(self, loop: Loop, function: Callable[[Loop], None]) -> None:
+        self._alarms.set(self, PATIENCE, partial(self._report_stuck, loop))
+        loop.run_soon(partial(function, loop))
+
+    def _report_stuck(self, loop: Loop) -> None:
+        if not loop.is_open:
+            self.expire()
+            return
+        stuck = _errors.STUCK.format(seconds=PATIENCE)
+        self._report(self._tell(stuck, describe_tasks_of_stuck(loop)))
+        faulthandler.dump_traceback(self._stderr)
+
+    def _insist(self, loop: Loop) -> None:
+        if self._wait in loop.ctrl_c.waits:
+            self._ask(loop, self._kill)
+        else:
+            self._alarms.set(self, self._seconds, self.expire)
+
+    def _report(self, text: str) -> None:
+        os.write(self._stderr, f"\n{text}\n\n".encode(errors="replace"))
+
+    def _tell(self, *details: str) -> str:
+        return f"{self._text}\n" + "\n\n".join(details)
+
+    # ---------------------------------------------------------------- on the loop
+
+    def _cancel(self, loop: Loop) -> None:
+        if self.is_over:
+            return
+        if not loop.ctrl_c.waits:
+            self._alarms.set(self, _POLL, self.expire)
+            return
+        self._wait = loop.ctrl_c.waits[0]
+        self._failure = self._tell(_errors.CANCELLED, describe_tasks(loop))
+        loop.ctrl_c.cancel_waits()
+        self._alarms.set(self, GRACE, partial(self._insist, loop))
+
+    def _kill(self, loop: Loop) -> None:
+        self._alarms.drop(self)
+        if self.is_over or self._wait not in loop.ctrl_c.waits:
+            return
+        text = self._tell(_errors.NOT_ENDED.format(seconds=GRACE), describe_tasks(loop))
+        self._failure = text
+        self._report(text)
+        trio.lowlevel.spawn_system_task(kill, Killed(text))
