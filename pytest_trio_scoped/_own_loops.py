@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
@@ -54,6 +55,9 @@ class TakeOver(Protocol):
     def __call__(self, item: pytest.Function, clock: Clock, loop: Loop, /) -> bool: ...
 
 
+def _nothing() -> None: ...
+
+
 class OwnLoops(LoopChoice):
     """Chooses the loop of each test.
 
@@ -71,11 +75,11 @@ class OwnLoops(LoopChoice):
         self._take_over = take_over
         self._lookahead: Lookahead | None = None
         #: The test, by its request, which has async fixtures of its own by now.
-        self._begun: object = None
+        self._begun: Callable[[], object] = _nothing
         #: What runs the tests of a module or class that have no function of their own.
         self._run_above: tuple[object, Run | None] = (None, None)
         #: The test that has been set up.
-        self._ready: object = None
+        self._ready: Callable[[], object] = _nothing
 
     # ---------------------------------------------------------------- when
 
@@ -92,9 +96,9 @@ class OwnLoops(LoopChoice):
                 _fail(_errors.WIDE_ON_OWN_LOOP, item, fixture=_describe(fixturedef))
             return
         top = request_of(item)
-        if top is self._begun:
+        if top is self._begun():
             return
-        self._begun = top
+        self._begun = weakref.ref(top)
         if self._runs_inside(item):
             self._set_clocks_up(item, request)
             self._choose(item)
@@ -116,9 +120,9 @@ class OwnLoops(LoopChoice):
         """Choose the loop, unless that has been done at the end of the set-up: a mark may come late."""
         __tracebackhide__ = True
         top = request_of(item)
-        if top is self._ready:
+        if top is self._ready():
             return
-        self._begun = self._ready = top
+        self._begun = self._ready = weakref.ref(top)
         self._choose(item)
 
     def for_request(self, request: pytest.FixtureRequest) -> None:
