@@ -127,6 +127,29 @@ MARKED_BUT_SYNC = (
     "Make it 'async def', or remove the mark: a sync test may use async fixtures without it."
 )
 
+THREAD_BUT_ASYNC = (
+    "{nodeid} is marked 'trio_thread' but is async, so it belongs on the loop and not in a worker thread.\n"
+    "Remove the mark, or make it a sync function."
+)
+
+THREAD_AND_TRIO = (
+    "{nodeid} is marked both 'trio' and 'trio_thread'; a sync test may use async fixtures without the "
+    "first.\n"
+    "Remove the mark 'trio'."
+)
+
+THREAD_NO_FUNCTION = (
+    "{nodeid} is marked 'trio_thread', but pytest does not run it as a test function: it is a method of a "
+    "unittest.TestCase, a doctest, or an item of another plugin.\n"
+    "Make it a plain function, or remove the mark."
+)
+
+THREAD_GETS = (
+    "{nodeid} called request.getfixturevalue({name!r}) in a worker thread; pytest sets fixtures up in its "
+    "own thread only.\n"
+    "Request the fixture by name: as an argument, or with the mark 'usefixtures'."
+)
+
 LEAKED_NURSERY = (
     "{name} opened a nursery and ended without leaving it, so nobody waits for the nursery's tasks.\n"
     "They were cancelled. Leave the nursery with 'async with' or an AsyncExitStack."

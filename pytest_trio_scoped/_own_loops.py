@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import pytest
 
 from . import _errors
-from ._ownership import is_async, is_our_test
+from ._ownership import THREAD_MARK, is_async, is_our_test
 from ._pytest_names import (
     UnittestItem,
     active_fixtures,
@@ -145,6 +145,8 @@ class OwnLoops(LoopChoice):
             return False
         if is_async(item.obj):
             return is_our_test(self._session, item)
+        if item.get_closest_marker(THREAD_MARK) is not None:
+            return True
         from ._lookahead import needs_loop, requirements
 
         used = [name for mark in item.iter_markers("usefixtures") for name in mark.args]

@@ -19,6 +19,9 @@ _FOREIGN_MARKS = ("asyncio", "anyio", "twisted")
 #: Set on functions by other frameworks' fixture decorators (pytest-asyncio's).
 _FOREIGN_ATTRIBUTE = "_force_asyncio_fixture"
 
+#: The mark of sync tests that run in a worker thread.
+THREAD_MARK = "trio_thread"
+
 #: Set on functions by ``trio_fixture``.
 OUR_ATTRIBUTE = "_pytest_trio_scoped_fixture"
 

@@ -15,12 +15,15 @@ from ._pytest_timeout import PytestTimeoutHooks
 from ._run import RunHooks
 from ._session import KEY, Crashes, TrioSession
 from ._settings import Settings, add_options
+from ._threads import ThreadHooks
 from ._timeout_hooks import TimeoutHooks
 
 _MARK = (
     "trio: run this async test on the Trio loop of the session; with trio(run=function), on a loop of its "
     "own that the function runs (pytest-trio-scoped)."
 )
+
+_THREAD_MARK = "trio_thread: run this sync test in a worker thread, beside the loop (pytest-trio-scoped)."
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -34,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     manager = config.pluginmanager
     _refuse_pytest_trio(manager)
     config.addinivalue_line("markers", _MARK)
+    config.addinivalue_line("markers", _THREAD_MARK)
 
     def make_crashes(session: TrioSession) -> Crashes:
         from . import _crash_hooks, _crashes  # import Trio
@@ -56,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
         FixtureHooks(session),
         own_loops,
         calls,
+        ThreadHooks(session),
         RunHooks(session, early_calls),
         DebugHooks(session),
         timeouts,

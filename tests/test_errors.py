@@ -234,6 +234,38 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Make it 'async def', or remove the mark: a sync test may use async fixtures without it."
         ),
     ),
+    "THREAD_BUT_ASYNC": (
+        {"nodeid": "test_it.py::test_a"},
+        (
+            "test_it.py::test_a is marked 'trio_thread' but is async, so it belongs on the loop and not in "
+            "a worker thread.\n"
+            "Remove the mark, or make it a sync function."
+        ),
+    ),
+    "THREAD_AND_TRIO": (
+        {"nodeid": "test_it.py::test_a"},
+        (
+            "test_it.py::test_a is marked both 'trio' and 'trio_thread'; a sync test may use async fixtures "
+            "without the first.\n"
+            "Remove the mark 'trio'."
+        ),
+    ),
+    "THREAD_NO_FUNCTION": (
+        {"nodeid": "test_it.py::TestA::test_a"},
+        (
+            "test_it.py::TestA::test_a is marked 'trio_thread', but pytest does not run it as a test "
+            "function: it is a method of a unittest.TestCase, a doctest, or an item of another plugin.\n"
+            "Make it a plain function, or remove the mark."
+        ),
+    ),
+    "THREAD_GETS": (
+        {"nodeid": "test_it.py::test_a", "name": "server"},
+        (
+            "test_it.py::test_a called request.getfixturevalue('server') in a worker thread; pytest sets "
+            "fixtures up in its own thread only.\n"
+            "Request the fixture by name: as an argument, or with the mark 'usefixtures'."
+        ),
+    ),
     "LEAKED_NURSERY": (
         {"name": "test_it.py::test_a"},
         (

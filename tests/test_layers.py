@@ -39,6 +39,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_debugging",
         "_faulthandler_tree",
         "_pytest_timeout",
+        "_threads",
     ),
     ("plugin", "__init__", "enable_trio_mode"),
 )
