@@ -75,6 +75,7 @@ class CallHooks:
         is_inside = asks and not is_stand_in(function)
         if is_inside:
             self._session.choice.for_call(item)
+            function = self._session.time_sync_test(item, function)
         return (call_twin if is_inside else outside_call_twin)(self._session, item, function)
 
 

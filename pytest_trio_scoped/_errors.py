@@ -150,6 +150,11 @@ THREAD_GETS = (
     "Request the fixture by name: as an argument, or with the mark 'usefixtures'."
 )
 
+BLOCKED_LOOP = (
+    "{nodeid} blocked the Trio loop for {seconds:.1f} s, and tasks of the fixture {name} had to wait.\n"
+    "Mark the test 'trio_thread', which runs it in a worker thread, or wait with await_()."
+)
+
 LEAKED_NURSERY = (
     "{name} opened a nursery and ended without leaving it, so nobody waits for the nursery's tasks.\n"
     "They were cancelled. Leave the nursery with 'async with' or an AsyncExitStack."

@@ -42,7 +42,7 @@ class Lifetime:
 
     ``make_body`` is called in the fixture's own context and task, and takes the nursery that the
     fixture owns, or ``None`` if ``has_nursery`` is false.  ``on_crash`` is called on the loop when the
-    live fixture is cancelled from within.
+    live fixture is cancelled from within.  ``owner`` is what whoever made it knows it by.
     """
 
     def __init__(
@@ -53,8 +53,10 @@ class Lifetime:
         *,
         has_nursery: bool,
         on_crash: Callable[[Lifetime], None] | None = None,
+        owner: object = None,
     ) -> None:
         self.name = name
+        self.owner = owner
         self.state = State.NEW
         self.loop = loop
         self._make_body = make_body
@@ -149,6 +151,11 @@ class Lifetime:
         """Cancel the tear-down, or set-up, if it has not ended then.  Not a checkpoint."""
         if self._supervisor is not None:
             self._supervisor.cancel_at(deadline)
+
+    @property
+    def has_background_tasks(self) -> bool:
+        """Whether tasks run in a nursery that the fixture holds open."""
+        return self._task is not None and self._task.has_children
 
     @property
     def _is_up(self) -> bool:

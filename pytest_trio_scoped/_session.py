@@ -93,6 +93,10 @@ class TrioSession:
         self.choice = LoopChoice()
         #: Who cancels what takes too long.
         self.time_limit = TimeLimit()
+        #: What is called in place of a sync test that runs inside; it takes the test and its function.
+        self.time_sync_test: Callable[[pytest.Function, Callable[..., Any]], Callable[..., Any]] = (
+            lambda _, function: function
+        )
         #: The live fixtures whose users run inside, with the request of each, the oldest first: async
         #: ones, and those that depend on one.
         self.inside_fixtures: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}

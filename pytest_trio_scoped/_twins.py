@@ -177,7 +177,12 @@ class FixtureTwin:
         notice = partial(session.crashes.notice, self._fixturedef, request)
         make_body, has_nursery = body_maker(self._function, arguments)
         lifetime = Lifetime(
-            session.loop, self._name, make_body, has_nursery=has_nursery, on_crash=notice
+            session.loop,
+            self._name,
+            make_body,
+            has_nursery=has_nursery,
+            on_crash=notice,
+            owner=self._fixturedef,
         )
         _prepare_requests(session, arguments, lifetime.context)
         try:

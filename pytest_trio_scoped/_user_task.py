@@ -23,6 +23,11 @@ class UserTask:
         """Raise KeyboardInterrupt where the task waits, if it can be aborted there, shielded or not."""
         raise_in(self.task, KeyboardInterrupt)
 
+    @property
+    def has_children(self) -> bool:
+        """Whether tasks run in a nursery that the task has entered."""
+        return any(nursery.child_tasks for nursery in self.task.child_nurseries)
+
     def end(self) -> Leak | None:
         """Return what is wrong with the task, which is about to end.
 

@@ -23,7 +23,9 @@ _MARK = (
     "own that the function runs (pytest-trio-scoped)."
 )
 
-_THREAD_MARK = "trio_thread: run this sync test in a worker thread, beside the loop (pytest-trio-scoped)."
+_THREAD_MARK = (
+    "trio_thread: run this sync test in a worker thread, beside the loop (pytest-trio-scoped)."
+)
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -40,11 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _THREAD_MARK)
 
     def make_crashes(session: TrioSession) -> Crashes:
-        from . import _crash_hooks, _crashes  # import Trio
+        from . import _crash_hooks, _crashes, _starvation  # import Trio
 
         crashes = _crashes.Crashes(session)
         manager.register(_crash_hooks.CrashHooks(crashes))
         manager.register(_leaks.LeakHooks(session))
+        manager.register(_starvation.StarvationHooks(session))
         manager.register(_instrument_errors.InstrumentErrors(session))
         return crashes
 

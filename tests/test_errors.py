@@ -266,6 +266,14 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Request the fixture by name: as an argument, or with the mark 'usefixtures'."
         ),
     ),
+    "BLOCKED_LOOP": (
+        {"nodeid": "test_it.py::test_a", "seconds": 5.25, "name": "'server' (scope 'session')"},
+        (
+            "test_it.py::test_a blocked the Trio loop for 5.2 s, and tasks of the fixture 'server' (scope "
+            "'session') had to wait.\n"
+            "Mark the test 'trio_thread', which runs it in a worker thread, or wait with await_()."
+        ),
+    ),
     "LEAKED_NURSERY": (
         {"name": "test_it.py::test_a"},
         (

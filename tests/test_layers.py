@@ -30,7 +30,15 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("_bodies",),
     ("_settings", "_pytest_names", "_outcomes", "_requests"),
     ("_session", "_blame", "_dependencies"),
-    ("_ownership", "_crashes", "_leaks", "_instrument_errors", "_timeouts", "_twins"),
+    (
+        "_ownership",
+        "_crashes",
+        "_leaks",
+        "_instrument_errors",
+        "_starvation",
+        "_timeouts",
+        "_twins",
+    ),
     ("_lending", "_lookahead", "_crash_hooks"),
     ("_calls", "_fixtures", "_collection", "_run", "_own_loops", "_timeout_hooks"),
     (
