@@ -155,6 +155,10 @@ BLOCKED_LOOP = (
     "Mark the test 'trio_thread', which runs it in a worker thread, or wait with await_()."
 )
 
+SEED_NOT_KNOWN = "The option '--trio-seed' is {value!r}. Give a whole number, or 'random'."
+
+SEED_WAS = "The order of tasks was random; to have the same again: --trio-seed={seed}"
+
 LEAKED_NURSERY = (
     "{name} opened a nursery and ended without leaving it, so nobody waits for the nursery's tasks.\n"
     "They were cancelled. Leave the nursery with 'async with' or an AsyncExitStack."

@@ -24,18 +24,23 @@ def add_options(parser: pytest.Parser) -> None:
         "whose run() function runs the tests: trio or qtrio (pytest-trio-scoped)",
         default="trio",
     )
-
     parser.addini(
         "trio_timeout",
         "seconds that the set-up, the call and the tear-down of a test may take on the loop, each "
         "(pytest-trio-scoped)",
         default="",
     )
-    parser.getgroup("trio", "pytest-trio-scoped").addoption(
+    group = parser.getgroup("trio", "Trio (pytest-trio-scoped)")
+    group.addoption(
         "--trio-timeout",
         type=_seconds_option,
         metavar="SECONDS",
         help="the same for this run, 0 for no limit",
+    )
+    group.addoption(
+        "--trio-seed",
+        metavar="N|random",
+        help="repeat the order in which Trio runs tasks, by this number; 'random' chooses one",
     )
 
 

@@ -5,8 +5,11 @@ Nothing else in this package touches a name with an underscore of Trio, greenlet
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import NoReturn
 
+from trio._core import _run
 from trio._core._run import sniffio_library  # type: ignore[attr-defined]
 from trio._core._run_context import GLOBAL_RUN_CONTEXT
 from trio.abc import Clock
@@ -14,10 +17,12 @@ from trio.lowlevel import Task
 
 __all__ = [
     "cancel_status",
+    "deterministic_scheduling",
     "is_in_cancelled_scope",
     "raise_in",
     "replace_clock",
     "run_context",
+    "seed_scheduler",
     "sniffio_local",
 ]
 
@@ -68,6 +73,31 @@ def replace_clock(clock: Clock) -> None:
     name go, that is the way out.
     """
     run_context.runner.clock = clock
+
+
+@contextlib.contextmanager
+def deterministic_scheduling() -> Iterator[None]:
+    """Let the order of tasks depend on Trio's random generator alone in the block; restore both after it.
+
+    Else Trio takes the tasks that are ready in the order of a set, which differs from run to run.  This
+    is what Trio does when Hypothesis is imported.  An option of ``trio.run`` for it would replace this.
+    """
+    was_on = _run._ALLOW_DETERMINISTIC_SCHEDULING
+    state = _run._r.getstate()
+    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        _run._ALLOW_DETERMINISTIC_SCHEDULING = was_on  # type: ignore[misc]
+        _run._r.setstate(state)
+
+
+def seed_scheduler(seed: int | str) -> None:
+    """Seed the random generator by which Trio shuffles tasks, which is its own and not that of ``random``.
+
+    It counts in :func:`deterministic_scheduling`.  An argument of ``trio.run`` would replace it.
+    """
+    _run._r.seed(seed)
 
 
 def _raise(error: type[BaseException]) -> NoReturn:

@@ -73,6 +73,10 @@ def pytest_configure(config: pytest.Config) -> None:
         manager.register(PytestTimeoutHooks(session, timeouts))
     if seconds := faulthandler_seconds(config):
         manager.register(FaulthandlerHooks(session, timeouts, seconds))
+    if config.option.trio_seed is not None:
+        from ._seed import SeedHooks  # imports Trio
+
+        manager.register(SeedHooks(session, config))
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
     manager.register(_clock_fixtures, "trio_scoped_clock_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.

@@ -274,6 +274,14 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Mark the test 'trio_thread', which runs it in a worker thread, or wait with await_()."
         ),
     ),
+    "SEED_NOT_KNOWN": (
+        {"value": "many"},
+        "The option '--trio-seed' is 'many'. Give a whole number, or 'random'.",
+    ),
+    "SEED_WAS": (
+        {"seed": 12345},
+        "The order of tasks was random; to have the same again: --trio-seed=12345",
+    ),
     "LEAKED_NURSERY": (
         {"name": "test_it.py::test_a"},
         (

@@ -47,6 +47,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_debugging",
         "_faulthandler_tree",
         "_pytest_timeout",
+        "_seed",
         "_threads",
     ),
     ("plugin", "__init__", "enable_trio_mode"),

@@ -13,17 +13,17 @@ from pytest_trio_scoped._settings import Settings, add_options
 class RecordingParser:
     def __init__(self) -> None:
         self.ini: dict[str, dict[str, Any]] = {}
-
-        self.options: list[str] = []
+        self.options: dict[str, dict[str, Any]] = {}
 
     def addini(self, name: str, help: str, **options: Any) -> None:  # noqa: A002 (pytest's name)
         self.ini[name] = {"help": help, **options}
 
-    def getgroup(self, _name: str, _description: str) -> RecordingParser:
+    def getgroup(self, name: str, description: str) -> RecordingParser:
+        assert (name, description) == ("trio", "Trio (pytest-trio-scoped)")
         return self
 
-    def addoption(self, name: str, **_options: Any) -> None:
-        self.options.append(name)
+    def addoption(self, name: str, **options: Any) -> None:
+        self.options[name] = options
 
 
 class FakeConfig:
@@ -58,7 +58,19 @@ def test_every_ini_value_says_what_it_does_and_who_reads_it() -> None:
             "default": "",
         },
     }
-    assert parser.options == ["--trio-timeout"]
+
+
+def test_every_option_says_what_it_does() -> None:
+    parser = RecordingParser()
+    add_options(parser)  # type: ignore[arg-type]
+    del parser.options["--trio-timeout"]["type"]
+    assert parser.options == {
+        "--trio-timeout": {"metavar": "SECONDS", "help": "the same for this run, 0 for no limit"},
+        "--trio-seed": {
+            "metavar": "N|random",
+            "help": "repeat the order in which Trio runs tasks, by this number; 'random' chooses one",
+        },
+    }
 
 
 @pytest.mark.parametrize("value", [True, False])
