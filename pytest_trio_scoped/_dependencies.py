@@ -24,8 +24,11 @@ class Dependencies:
 
     def begin(self, item: pytest.Function, fixturedef: _Fixture) -> None:
         """Note what ``fixturedef`` takes as arguments, at the start of its set-up for ``item``."""
-        required = (active_fixture(item, name) for name in fixturedef.argnames)
-        self._direct[fixturedef] = {each for each in required if each is not None}
+        direct = self._direct[fixturedef] = set()
+        for name in fixturedef.argnames:
+            required = active_fixture(item, name)
+            if required is not None:
+                direct.add(required)
         self._askers.pop(fixturedef, None)
 
     def add(self, fixturedef: _Fixture, request: pytest.FixtureRequest, required: _Fixture) -> None:

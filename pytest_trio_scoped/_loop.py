@@ -331,7 +331,7 @@ class Loop:
 
         A crash of somebody's system task does that.
         """
-        if self.ctrl_c.waits or not self.is_open:
+        if self.ctrl_c.waits or not self._greenlet:
             return  # with waits the driver is a stay, and whoever waits for that will come here
         if is_in_cancelled_scope(trio.lowlevel.current_task()):
             self._hop(CLOSE)
@@ -340,7 +340,7 @@ class Loop:
         """Unwrap ``result`` outside; Ctrl-C comes first, then the end of the loop."""
         __tracebackhide__ = True
         self.ctrl_c.raise_if_requested(getattr(result, "error", None))
-        if not self.is_open:
+        if not self._greenlet:
             raise self._lost()
         return result.unwrap()
 
@@ -352,7 +352,7 @@ class Loop:
         """
         if threading.get_ident() != self._thread:
             raise RuntimeError(_errors.AWAIT_WITHOUT_RUN)
-        if not self.is_open:
+        if not self._greenlet:
             raise self._lost()
         caller: greenlet.greenlet | None = greenlet.getcurrent()
         # Nor in a greenlet that a task on the loop has started.
@@ -382,7 +382,7 @@ class Loop:
 
         When the loop has ended, the answer is to unwind, as it is to a greenlet that is thrown away.
         """
-        if not self.is_open:
+        if not self._greenlet:
             return Throw(greenlet.GreenletExit())
         if not self._is_inside:
             self._enter()  # Ctrl-C kept somebody from coming back inside

@@ -61,7 +61,8 @@ def _nothing() -> None: ...
 class OwnLoops(LoopChoice):
     """Chooses the loop of each test.
 
-    ``library`` has the function ``run`` that runs the tests which do not say it themselves.
+    ``library`` has the function ``run`` that runs the tests which do not say it themselves.  Tests are not
+    called at all if ``is_set_up_only``.
     """
 
     def __init__(
@@ -69,10 +70,13 @@ class OwnLoops(LoopChoice):
         session: TrioSession,
         library: str = "trio",
         take_over: TakeOver = lambda *_: False,
+        *,
+        is_set_up_only: bool = False,
     ) -> None:
         self._session = session
         self._library = library
         self._take_over = take_over
+        self._is_set_up_only = is_set_up_only
         self._lookahead: Lookahead | None = None
         #: The test, by its request, which has async fixtures of its own by now.
         self._begun: Callable[[], object] = _nothing
@@ -112,7 +116,7 @@ class OwnLoops(LoopChoice):
             and is_async(item.obj)
             and not isinstance(item, UnittestItem)
             and is_our_test(self._session, item)
-            and not item.config.getoption("setuponly", False)  # with "--setup-plan" as well
+            and not self._is_set_up_only
         ):
             self.for_call(item)
 
@@ -224,12 +228,15 @@ class OwnLoops(LoopChoice):
     def _clocks_and_instruments(
         self, item: pytest.Function
     ) -> tuple[dict[str, Clock], list[Instrument]]:
-        from trio.abc import Clock, Instrument
-
         clocks: dict[str, Clock] = {}
         instruments: list[Instrument] = []
+        fixturedefs = active_fixtures(item)
+        if not fixturedefs:
+            return clocks, instruments
+        from trio.abc import Clock, Instrument
+
         inside = self._session.inside_fixtures
-        for fixturedef in active_fixtures(item):
+        for fixturedef in fixturedefs:
             if fixturedef in inside or fixturedef.cached_result is None:
                 continue
             value: Any = fixturedef.cached_result[0]

@@ -53,7 +53,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
     settings = Settings.of(config)
     session = config.stash[KEY] = TrioSession(settings, make_crashes)
-    session.choice = own_loops = OwnLoops(session, settings.library, _clock_fixtures.take_over)
+    session.choice = own_loops = OwnLoops(
+        session,
+        settings.library,
+        _clock_fixtures.take_over,
+        is_set_up_only=config.getoption("setuponly", False),  # with "--setup-plan" as well
+    )
     calls = CallHooks(session)
     timeouts = TimeoutHooks(session, settings)
     is_traced = config.getoption("trace", False)  # not there with "-p no:debugging"
