@@ -31,7 +31,9 @@ class Alarms:
                 return  # the thread looks early enough, and need not be woken
             self._next_look = when
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="trio_timeout", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, name="pytest_trio_scoped alarms", daemon=True
+                )
                 self._thread.start()
             self._condition.notify()
 

@@ -26,7 +26,7 @@ class Crash:
     fixturedef: _Fixture
     request: pytest.FixtureRequest
     lifetime: Lifetime
-    #: When tear-downs that depend on it are cut short.
+    #: When tear-downs that depend on it are cut short, on the clock of ``time.monotonic``.
     deadline: float
     #: What really happened; known after the sweep.
     error: BaseException | None = None

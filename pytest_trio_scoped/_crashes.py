@@ -23,14 +23,16 @@ Pinned by ``tests/test_crashes.py`` and ``tests/test_lost_loop.py``.
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import trio
 
 from . import _errors
+from ._alarms import Alarms
 from ._blame import Crash, add_note, describe, errors_of, one_of
 from ._dependencies import Dependencies
 from ._exceptions import innermost, prune
@@ -41,6 +43,7 @@ from ._states import State
 
 if TYPE_CHECKING:
     from ._lifetime import Lifetime
+    from ._loop import Loop
     from ._wreck import LoopLost
 
 _Fixture = pytest.FixtureDef[Any]
@@ -48,8 +51,21 @@ _Fixture = pytest.FixtureDef[Any]
 #: Seconds that a tear-down may still take when a fixture that it depends on has crashed.
 GRACE = 5.0
 
+#: Seconds until what a tear-down waits for after that is cancelled as well.
+_AGAIN = 0.1
+
 #: In place of the test at hand while it is torn down.
 _TEARING_DOWN: Any = object()
+
+
+@dataclasses.dataclass(eq=False)
+class _TearDown:
+    """One that is under way."""
+
+    fixturedef: _Fixture
+    loop: Loop
+    #: How many waits there were before it.
+    depth: int
 
 
 class Crashes:
@@ -66,7 +82,8 @@ class Crashes:
         #: Whose set-up is under way, the innermost last.
         self._set_ups: list[tuple[_Fixture, pytest.FixtureRequest]] = []
         #: Whose tear-down is under way, the innermost last.
-        self._tear_downs: list[_Fixture] = []
+        self._tear_downs: list[_TearDown] = []
+        self.alarms = Alarms()
         #: Whose set-up has raised because the loop was lost.
         self._lost_set_ups: list[tuple[_Fixture, pytest.FixtureRequest]] = []
         #: The test at hand, from its first set-up until its tear-down.
@@ -79,7 +96,7 @@ class Crashes:
         self, fixturedef: _Fixture, request: pytest.FixtureRequest, lifetime: Lifetime
     ) -> None:
         """Note a crash, and cancel what is running if it depends on the fixture."""
-        deadline = trio.current_time() + GRACE
+        deadline = time.monotonic() + GRACE
         self._unswept.append(Crash(fixturedef, request, lifetime, deadline))
         self._cancel_who_depends()
 
@@ -93,8 +110,7 @@ class Crashes:
         """Cancel what is waited for if it depends on a fixture that has crashed."""
         for crash in self._unswept:
             if self._tear_downs:
-                if self._dependencies.has(self._tear_downs[-1], crash.fixturedef):
-                    self._session.loop.ctrl_c.cancel_wait_at(crash.deadline)
+                self._limit(self._tear_downs[-1])
                 continue
             if self._set_ups:
                 waiting, _ = self._set_ups[-1]
@@ -199,12 +215,10 @@ class Crashes:
     def tear_down(self, fixturedef: _Fixture, function: Callable[[], Any]) -> Any:
         """Call ``function``, a tear-down; cut it short if what it depends on has crashed, or does so."""
         __tracebackhide__ = True
-        drivers = self._session.loop.drivers
-        previous = drivers.deadline
-        below = self._crash_below(fixturedef)
-        if below is not None:
-            drivers.deadline = min(previous, below.deadline)
-        self._tear_downs.append(fixturedef)
+        loop = self._session.loop
+        tear_down = _TearDown(fixturedef, loop, len(loop.ctrl_c.waits))
+        self._tear_downs.append(tear_down)
+        self._limit(tear_down)
         try:
             return function()
         except BaseException as error:
@@ -213,12 +227,29 @@ class Crashes:
                 raise
         finally:
             self._tear_downs.pop()
-            drivers.deadline = previous
+            self.alarms.drop(tear_down)
         message = _errors.TEAR_DOWN_CUT_SHORT.format(
             name=describe(fixturedef), crashed=describe(crash.fixturedef), seconds=GRACE
         )
         __tracebackhide__ = False  # without any frame pytest says that all are hidden
         raise pytest.fail.Exception(message, pytrace=False)
+
+    def _limit(self, tear_down: _TearDown) -> None:
+        """Give the tear-down its time of grace if something that it depends on has crashed."""
+        crash = self._crash_below(tear_down.fixturedef)
+        if crash is not None:
+            # By real time: the loop's clock may stand still, or jump.
+            seconds = max(0, crash.deadline - time.monotonic())
+            self.alarms.set(tear_down, seconds, partial(self._end_grace, tear_down))
+
+    def _end_grace(self, tear_down: _TearDown) -> None:
+        tear_down.loop.run_soon(partial(self._cut_short, tear_down))
+
+    def _cut_short(self, tear_down: _TearDown) -> None:
+        if tear_down in self._tear_downs:
+            tear_down.loop.ctrl_c.cancel_waits(tear_down.depth)
+            # And what it waits for next.
+            self.alarms.set(tear_down, _AGAIN, partial(self._end_grace, tear_down))
 
     def _crash_below(self, fixturedef: _Fixture) -> Crash | None:
         """Return a crash, not yet swept, of something that ``fixturedef`` depends on."""

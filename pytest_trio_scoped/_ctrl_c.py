@@ -33,9 +33,6 @@ class Wait(Protocol):
     def cancel(self) -> None:
         """Cancel it.  Not a checkpoint."""
 
-    def cancel_at(self, deadline: float) -> None:
-        """Cancel it if it has not ended then, on the loop's clock.  Not a checkpoint."""
-
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt where it is blocked.  Not a checkpoint."""
 
@@ -95,15 +92,10 @@ class CtrlC:
         if self.waits:
             self.waits[-1].cancel()
 
-    def cancel_waits(self) -> None:
-        """Cancel all that is waited for.  Called on the loop."""
-        for wait in self.waits:
+    def cancel_waits(self, after: int = 0) -> None:
+        """Cancel all that is waited for, but the outermost ``after``.  Called on the loop."""
+        for wait in self.waits[after:]:
             wait.cancel()
-
-    def cancel_wait_at(self, deadline: float) -> None:
-        """Cancel the innermost wait, if there is any, unless it ends before.  Called on the loop."""
-        if self.waits:
-            self.waits[-1].cancel_at(deadline)
 
     def raise_if_requested(self, cause: BaseException | None) -> None:
         """Raise KeyboardInterrupt in a host, once."""

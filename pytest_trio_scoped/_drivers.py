@@ -8,7 +8,6 @@ Pinned by ``tests/test_loop.py``.
 
 from __future__ import annotations
 
-import math
 import types
 from collections.abc import AsyncGenerator, Generator
 from contextvars import Context
@@ -56,11 +55,6 @@ class Stay(Command):
         if self.supervisor is not None:
             self.supervisor.cancel()
 
-    def cancel_at(self, deadline: float) -> None:
-        """Cancel the task if it has not ended then.  Not a checkpoint."""
-        if self.supervisor is not None:
-            self.supervisor.cancel_at(deadline)
-
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt where the task is blocked.  Not a checkpoint."""
         if self.task is not None:
@@ -87,8 +81,6 @@ class Drivers:
         #: Who has switched to the loop's greenlet last: the one to bring the answer to.  Not always the
         #: host itself: the user's code may use greenlets of its own.
         self.caller = greenlet.getcurrent()
-        #: When whatever is begun has to end, on the loop's clock.
-        self.deadline = math.inf
         #: The greenlets in which tasks run the user's code.
         self.hosts: dict[trio.lowlevel.Task, greenlet.greenlet] = {}
         self._free_supervisors: list[Supervisor] = []
@@ -122,8 +114,6 @@ class Drivers:
         supervisor.start_soon(self._drive_stay, stay, name=stay.name)
         if stay.is_cancelled:
             supervisor.cancel()
-        if self.deadline != math.inf:
-            supervisor.cancel_at(self.deadline)
         # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
         await stay.ended.wait(stay.cancel)
         problem = await self.release(supervisor, stay.problem)
@@ -172,7 +162,6 @@ class Drivers:
         ``problem`` is what is known already and explains what came out of a broken supervisor.
         """
         if not supervisor.is_broken:
-            supervisor.forget_deadline()
             self._free_supervisors.append(supervisor)
             return problem
         error = await supervisor.wait_broken()

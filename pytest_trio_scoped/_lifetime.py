@@ -14,7 +14,6 @@ nursery can raise what really happened.
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
 from typing import Any
@@ -147,11 +146,6 @@ class Lifetime:
         if not self._is_up:
             self._cancel_task()
 
-    def cancel_at(self, deadline: float) -> None:
-        """Cancel the tear-down, or set-up, if it has not ended then.  Not a checkpoint."""
-        if self._supervisor is not None:
-            self._supervisor.cancel_at(deadline)
-
     @property
     def has_background_tasks(self) -> bool:
         """Whether tasks run in a nursery that the fixture holds open."""
@@ -192,8 +186,6 @@ class Lifetime:
             await self._end()
 
     async def _close(self) -> None:
-        if self.loop.drivers.deadline != math.inf:
-            self.cancel_at(self.loop.drivers.deadline)
         self._closing.set()
         await self._end()
 

@@ -8,7 +8,6 @@ than the rest of starting a task, a supervisor whose user task ended well is use
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
@@ -89,15 +88,6 @@ class Supervisor:
     def cancel(self) -> None:
         """Cancel the user task.  Not a checkpoint."""
         self._nursery.cancel_scope.cancel()
-
-    def cancel_at(self, deadline: float) -> None:
-        """Cancel the user task if it has not ended then.  Not a checkpoint."""
-        self._nursery.cancel_scope.deadline = deadline
-
-    def forget_deadline(self) -> None:
-        """Undo :meth:`cancel_at`.  Not a checkpoint."""
-        if self._nursery.cancel_scope.deadline != math.inf:
-            self._nursery.cancel_scope.deadline = math.inf
 
     async def wait_broken(self) -> BaseException | None:
         """Wait for the end of a broken supervisor and return what came out of its user task."""

@@ -90,6 +90,6 @@ def test_no_thread_before_the_first_alarm_and_none_after_close() -> None:
     alarms.close()
     assert names() == before
     alarms.set("owner", 3600, lambda: None)
-    assert sorted(names()) == sorted([*before, "trio_timeout"])
+    assert sorted(names()) == sorted([*before, "pytest_trio_scoped alarms"])
     alarms.close()
     assert names() == before

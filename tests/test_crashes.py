@@ -516,8 +516,60 @@ def test_a_tear_down_may_take_its_time_of_grace(suite: Suite) -> None:
     suite.write("conftest.py", "from pytest_trio_scoped import _crashes\n_crashes.GRACE = 0.4\n")
     result = suite.run_subprocess()
     assert result.trace == ["server up", "answer down", "server down"]
-    # The task that was given a deadline is used again without one.
+    # What comes later has all the time it needs.
     assert result.outcomes == {"test_it": "failed", "test_next": "passed"}
+
+
+@every_scope
+def test_the_time_of_grace_is_real_time(suite: Suite, scope: str) -> None:
+    suite_of(
+        suite,
+        scope,
+        """
+    @pytest.fixture
+    async def answer(server):
+        yield
+        trace("waits")
+        await trio.sleep_forever()
+    async def test_it(answer, mock_clock):
+        go.set()
+        await trio.sleep_forever()
+        """,
+    )
+    suite.write("conftest.py", "from pytest_trio_scoped import _crashes\n_crashes.GRACE = 0.2\n")
+    result = suite.run_subprocess()
+    assert result.trace == ["server up", "waits", "server down"]
+    assert result.outcomes == {"test_it": "failed"}
+
+
+def test_a_tear_down_that_waits_again_and_again_is_cut_short(suite: Suite) -> None:
+    suite_of(
+        suite,
+        "module",
+        """
+    @pytest.fixture
+    async def answer(server):
+        yield
+        for _ in range(5):
+            try:
+                await trio.sleep_forever()
+            except trio.Cancelled:
+                trace("cancelled")
+    @pytest.fixture
+    def sync_answer(answer):
+        yield
+        for _ in range(3):
+            with pytest.raises(trio.Cancelled):
+                await_(trio.sleep_forever())
+    async def test_it(sync_answer):
+        go.set()
+        await trio.sleep_forever()
+        """,
+    )
+    suite.write("conftest.py", "from pytest_trio_scoped import _crashes\n_crashes.GRACE = 0.1\n")
+    result = suite.run_subprocess()
+    assert result.trace == ["server up", *["cancelled"] * 5, "server down"]
+    assert result.outcomes == {"test_it": "failed"}
 
 
 @pytest.mark.parametrize(

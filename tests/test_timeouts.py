@@ -370,7 +370,7 @@ def test_without_a_limit_nothing_is_watched(suite: Suite) -> None:
         """
         import threading
         async def test_a(request):
-            assert "trio_timeout" not in [thread.name for thread in threading.enumerate()]
+            assert "pytest_trio_scoped alarms" not in [thread.name for thread in threading.enumerate()]
             plugins = request.config.pluginmanager.get_plugins()
             assert "PhaseHooks" not in [type(plugin).__name__ for plugin in plugins]
         """
