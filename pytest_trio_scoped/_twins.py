@@ -27,7 +27,7 @@ from ._states import State
 from ._wreck import LoopLost
 
 
-def _run(
+def run_inside(
     session: TrioSession, function: Function, arguments: Arguments, *, name: str, context: Context
 ) -> Any:
     """Call the user's function inside, in a task called ``name``, and tidy what it raises."""
@@ -42,7 +42,7 @@ def _run(
     raise raised
 
 
-def _prepare_requests(session: TrioSession, arguments: Arguments, context: Context) -> None:
+def prepare_requests(session: TrioSession, arguments: Arguments, context: Context) -> None:
     """Let finalizers that are added inside run inside, and in the same context."""
     for request in arguments.values():
         if not isinstance(request, pytest.FixtureRequest):
@@ -53,7 +53,7 @@ def _prepare_requests(session: TrioSession, arguments: Arguments, context: Conte
 
         def run(finalizer: Finalizer, name: str = name, owner: Any = owner) -> Any:
             __tracebackhide__ = True
-            function = partial(_run, session, finalizer, {}, name=name, context=context)
+            function = partial(run_inside, session, finalizer, {}, name=name, context=context)
             return function() if owner is None else session.crashes.tear_down(owner, function)
 
         open_one = partial(open_nursery, session, request)
@@ -95,9 +95,9 @@ def call_twin(session: TrioSession, item: pytest.Function, function: Function) -
     def twin(**arguments: Any) -> Any:
         __tracebackhide__ = True
         context = copy_context()
-        _prepare_requests(session, arguments, context)
+        prepare_requests(session, arguments, context)
         session.open_loop()  # if this is the first need, so that there are crashes to tell
-        run = partial(_run, session, function, arguments, name=item.nodeid, context=context)
+        run = partial(run_inside, session, function, arguments, name=item.nodeid, context=context)
         return session.crashes.call(item, run)
 
     return twin
@@ -162,8 +162,10 @@ class FixtureTwin:
         before = copy_context()
         context = before.copy()
         add_finalizer = self._request.addfinalizer
-        _prepare_requests(self._session, arguments, context)
-        value = _run(self._session, self._function, arguments, name=self._name, context=context)
+        prepare_requests(self._session, arguments, context)
+        value = run_inside(
+            self._session, self._function, arguments, name=self._name, context=context
+        )
         changes = Changes(before, context)
         if changes:
             changes.apply(*requesters)
@@ -184,7 +186,7 @@ class FixtureTwin:
             on_crash=notice,
             owner=self._fixturedef,
         )
-        _prepare_requests(session, arguments, lifetime.context)
+        prepare_requests(session, arguments, lifetime.context)
         try:
             value = lifetime.open(*requesters)
         except NoYield:
