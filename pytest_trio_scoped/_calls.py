@@ -10,7 +10,7 @@ import pytest
 
 from . import _errors
 from ._lending import prepare_request
-from ._ownership import is_async, is_marked, is_our_test, is_stand_in
+from ._ownership import body_of, is_async, is_marked, is_our_test, is_stand_in
 from ._pytest_names import active_fixture, call_test_function, requested_names
 from ._session import TrioSession
 
@@ -41,23 +41,32 @@ class CallHooks:
     def twin(self, item: pytest.Function) -> Callable[..., Any] | None:
         """Return what to call in place of the test function, ``None`` for the function itself."""
         function = item.obj
-        if is_async(function):
-            if not is_our_test(self._session, item):
-                return None
-            if inspect.isasyncgenfunction(function):
+        body = body_of(function)
+        if is_async(body) and is_our_test(self._session, item):
+            if inspect.isasyncgenfunction(body):
                 pytest.fail(_errors.TEST_IS_A_GENERATOR.format(nodeid=item.nodeid), pytrace=False)
-            from ._twins import call_twin
-
-            self._session.choice.for_call(item)
-            return call_twin(self._session, item, function)
-        if hasattr(function, TWIN_ATTRIBUTE):
+            return self._inside_twin(item, function)
+        if is_async(function) or hasattr(function, TWIN_ATTRIBUTE):
             return None
         return self._twin_of_sync(item, function)
+
+    def _inside_twin(
+        self, item: pytest.Function, function: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        self._session.choice.for_call(item)
+        if body_of(function) is not function:
+            from ._hypothesis_tests import examples_twin
+
+            return examples_twin(self._session, item, function)
+        from ._twins import call_twin
+
+        return call_twin(self._session, item, function)
 
     def _twin_of_sync(
         self, item: pytest.Function, function: Callable[..., Any]
     ) -> Callable[..., Any] | None:
-        if is_marked(item, function) and not _is_hypothesis_test(function):
+        body = body_of(function)
+        if is_marked(item, function) and (body is function or not is_stand_in(body)):
             pytest.fail(_errors.MARKED_BUT_SYNC.format(nodeid=item.nodeid), pytrace=False)
         names = requested_names(item)
         if "request" in names:
@@ -66,17 +75,17 @@ class CallHooks:
             prepare_request(self._session, request)
         if not self._session.has_loop:
             return None
-        from ._twins import call_twin, outside_call_twin
-
         used = [name for mark in item.iter_markers("usefixtures") for name in mark.args]
         inside = self._session.inside_fixtures
         # Asked for by name: with an autouse fixture alone a test stays outside.
         asks = any(active_fixture(item, name) in inside for name in (*names, *used))
-        is_inside = asks and not is_stand_in(function)
-        if is_inside:
-            self._session.choice.for_call(item)
-            function = self._session.time_sync_test(item, function)
-        return (call_twin if is_inside else outside_call_twin)(self._session, item, function)
+        if asks and not is_stand_in(body):
+            if body is function:
+                function = self._session.time_sync_test(item, function)
+            return self._inside_twin(item, function)
+        from ._twins import outside_call_twin
+
+        return outside_call_twin(self._session, item, function)
 
 
 class EarlyCallHooks:
@@ -107,10 +116,6 @@ class EarlyCallHooks:
     def twin(self, item: pytest.Function) -> Callable[..., Any] | None:
         """Return the twin of an async test, ``None`` if it is not ours."""
         return self._calls.twin(item)
-
-
-def _is_hypothesis_test(function: Callable[..., Any]) -> bool:
-    return hasattr(function, "hypothesis")
 
 
 #: Set on the twin of an async test, and copied by ``--trace`` to the function that it wraps around it.

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from . import _errors
-from ._ownership import is_async, is_foreign
+from ._ownership import body_of, is_async, is_foreign
 from ._pytest_names import UnittestItem
 from ._session import TrioSession
 
@@ -33,8 +33,5 @@ def mark_async_tests(items: list[pytest.Item]) -> None:
     for item in items:
         if not isinstance(item, pytest.Function) or isinstance(item, UnittestItem):
             continue
-        function = item.obj
-        if hasattr(function, "hypothesis"):
-            function = function.hypothesis.inner_test
-        if is_async(function) and not is_foreign(item):
+        if is_async(body_of(item.obj)) and not is_foreign(item):
             item.add_marker("trio")

@@ -101,6 +101,10 @@ ORPHANS_FAILED = "tasks failed that have outlived earlier tests"
 
 CRASHED_NOTE = "Raised in the background of the fixture {name}, which has crashed."
 
+ENDED_EXAMPLES_NOTE = (
+    "This ended the search for other examples; it happened while this one ran:\n    {call}"
+)
+
 CANCELLED_SILENTLY = (
     "The fixture {name} cancelled the test, but raised no error.\n"
     "Its own cancel scope, or that of a nursery around its 'yield', was cancelled."

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import pytest
 
 from . import _errors
-from ._ownership import THREAD_MARK, is_async, is_our_test
+from ._ownership import THREAD_MARK, body_of, is_async, is_our_test
 from ._pytest_names import (
     UnittestItem,
     active_fixtures,
@@ -113,7 +113,7 @@ class OwnLoops(LoopChoice):
         __tracebackhide__ = True
         if (
             isinstance(item, pytest.Function)
-            and is_async(item.obj)
+            and is_async(body_of(item.obj))
             and not isinstance(item, UnittestItem)
             and is_our_test(self._session, item)
             and not self._is_set_up_only
@@ -147,7 +147,7 @@ class OwnLoops(LoopChoice):
         """Say whether the test will run inside, before all that it depends on has been set up."""
         if not isinstance(item, pytest.Function) or isinstance(item, UnittestItem):
             return False
-        if is_async(item.obj):
+        if is_async(body_of(item.obj)):
             return is_our_test(self._session, item)
         if item.get_closest_marker(THREAD_MARK) is not None:
             return True
@@ -207,7 +207,7 @@ class OwnLoops(LoopChoice):
             if narrow is not None:
                 _fail(_errors.LATE_MARK, item, run=_name_of(run), fixture=_describe(narrow))
             self._open(item, run, clock)
-        elif run is not None and is_async(item.obj):
+        elif run is not None and is_async(body_of(item.obj)):
             is_marked = any("run" in mark.kwargs for mark in item.iter_markers("trio"))
             remedy = _errors.REMOVE_FROM_MARK if is_marked else _errors.REMOVE_FROM_INI
             _fail(

@@ -37,6 +37,12 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
+def body_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that the user has written: that below Hypothesis's, if there is one."""
+    handle = getattr(function, "hypothesis", None)
+    return function if handle is None else getattr(handle, "inner_test", function)
+
+
 def is_marked(item: pytest.Item, function: object) -> bool:
     """Say whether the test has our mark, however late it came."""
     return (

@@ -1,11 +1,14 @@
-"""Private names of pytest, each with why it is needed and what would replace it.
+"""Private names of pytest and Hypothesis, each with why it is needed and what would replace it.
 
-Nothing else in this package touches a name with an underscore of pytest.
+Nothing else in this package touches a name of theirs that has an underscore or is in an internal module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +27,7 @@ __all__ = [
     "call_fixture_function",
     "call_test_function",
     "definitions",
+    "explained_without",
     "finish_failed_set_up",
     "finish_fixture",
     "fixture_of",
@@ -168,3 +172,28 @@ def fixture_source(function: Callable[..., Any]) -> tuple[str, str]:
     ``inspect`` would replace them.
     """
     return str(Source(function).indent()), getlocation(function)
+
+
+@contextlib.contextmanager
+def explained_without(is_foreign_file: Callable[[str], bool]) -> Iterator[None]:
+    """Let Hypothesis not count the lines of such files when it explains a failure, in the block.
+
+    It names the lines that only failing examples run.  How an example gets to the loop and back hangs on
+    how the one before has ended, so it would name lines of ours, and stop at them on its way to the
+    user's.  A setting for that, or a name for us on its list of unhelpful locations, would replace it.
+    """
+    tracer: Any = sys.modules.get("hypothesis.internal.scrutineer")
+    original: Callable[[str], bool] | None = getattr(tracer, "should_trace_file", None)
+    if original is None:
+        yield
+        return
+
+    @functools.cache
+    def should_trace_file(fname: str) -> bool:
+        return not is_foreign_file(fname) and original(fname)
+
+    tracer.should_trace_file = should_trace_file
+    try:
+        yield
+    finally:
+        tracer.should_trace_file = original

@@ -5,8 +5,9 @@ Nothing else in this package touches a name with an underscore of Trio, greenlet
 
 from __future__ import annotations
 
-import contextlib
+import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from trio._core import _run
@@ -65,6 +66,29 @@ def raise_in(task: Task, error: type[BaseException]) -> None:
         task._attempt_abort(lambda: _raise(error))
 
 
+@contextmanager
+def deterministic_scheduling() -> Iterator[random.Random]:
+    """Let Trio choose among tasks that may run by random numbers alone, and yield their source.
+
+    Who seeds that gets the same order again.  At other times Trio starts from the order in which tasks
+    became runnable, which hangs on the addresses of objects, and its numbers are seeded by nobody.  Both
+    are put back after the block.
+
+    Trio's own ``_hypothesis_plugin_setup`` does the same for good when Hypothesis is imported, unless
+    ``HYPOTHESIS_NO_PLUGINS`` is set.  A public way to seed the scheduler (Trio's issue 32) would replace
+    it; without the names, nothing depends on it but reproducible orders.
+    """
+    numbers = _run._r
+    state = numbers.getstate()
+    was_deterministic = _run._ALLOW_DETERMINISTIC_SCHEDULING
+    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
+    try:
+        yield numbers
+    finally:
+        _run._ALLOW_DETERMINISTIC_SCHEDULING = was_deterministic  # type: ignore[misc]
+        numbers.setstate(state)
+
+
 def replace_clock(clock: Clock) -> None:
     """Let the run that the thread is inside of go on by ``clock``.
 
@@ -73,23 +97,6 @@ def replace_clock(clock: Clock) -> None:
     name go, that is the way out.
     """
     run_context.runner.clock = clock
-
-
-@contextlib.contextmanager
-def deterministic_scheduling() -> Iterator[None]:
-    """Let the order of tasks depend on Trio's random generator alone in the block; restore both after it.
-
-    Else Trio takes the tasks that are ready in the order of a set, which differs from run to run.  This
-    is what Trio does when Hypothesis is imported.  An option of ``trio.run`` for it would replace this.
-    """
-    was_on = _run._ALLOW_DETERMINISTIC_SCHEDULING
-    state = _run._r.getstate()
-    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
-    try:
-        yield
-    finally:
-        _run._ALLOW_DETERMINISTIC_SCHEDULING = was_on  # type: ignore[misc]
-        _run._r.setstate(state)
 
 
 def seed_scheduler(seed: int | str) -> None:

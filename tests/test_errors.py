@@ -168,6 +168,13 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Its own cancel scope, or that of a nursery around its 'yield', was cancelled."
         ),
     ),
+    "ENDED_EXAMPLES_NOTE": (
+        {"call": "test_a(x=0)"},
+        (
+            "This ended the search for other examples; it happened while this one ran:\n"
+            "    test_a(x=0)"
+        ),
+    ),
     "FAILED_AND_CRASHED": ({}, "a fixture crashed, and something else failed with it"),
     "LOST_AND_FAILED": (
         {},

@@ -39,7 +39,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_timeouts",
         "_twins",
     ),
-    ("_lending", "_lookahead", "_crash_hooks"),
+    ("_lending", "_lookahead", "_crash_hooks", "_hypothesis_tests"),
     ("_calls", "_fixtures", "_collection", "_run", "_own_loops", "_timeout_hooks"),
     (
         "_builtin_fixtures",
