@@ -787,6 +787,24 @@ async def test_other(): pass
     assert "_Ended" not in result.output
 
 
+def test_the_next_run_begins_with_the_example_of_a_crash(suite: Suite) -> None:
+    source = (
+        CRASHING.replace("x == 3", "x > 300")
+        + """
+@given(x=st.integers())
+async def test_a(x, server):
+    trace(x)
+    await server.send(x)
+    await trio.sleep_forever() if x > 300 else None
+"""
+    )
+    first = run_subprocess(suite, source)
+    (suite.path / "trace.txt").unlink()
+    second = run_subprocess(suite, source)
+    assert first.outcomes == second.outcomes == {"test_a": "failed"}
+    assert second.trace == first.trace[-1:]
+
+
 def test_failures_that_were_found_before_a_crash_are_told(suite: Suite) -> None:
     result = run(
         suite,
