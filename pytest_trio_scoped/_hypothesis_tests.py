@@ -59,7 +59,7 @@ def examples_twin(session: TrioSession, item: pytest.Function, function: Functio
         __tracebackhide__ = True
         context = copy_context()
         prepare_requests(session, arguments, context)
-        session.open_loop()
+        session.open_loop()  # which does not count for the deadline of an example
         inner = handle.inner_test
         with (
             deterministic_scheduling() as numbers,
@@ -137,10 +137,9 @@ class _Examples:
             if error is own and loop.is_open and not isinstance(error, ENDS_THE_RUN):
                 raise
             self._ended_by = error
-        if not isinstance(self._ended_by, ENDS_THE_RUN):
-            call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-            text = _errors.ENDED_EXAMPLES_NOTE.format(call=f"{self._inner.__name__}({call})")
-            self._ended_by.add_note(text)
+        call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        text = _errors.ENDED_EXAMPLES_NOTE.format(call=f"{self._inner.__name__}({call})")
+        self._ended_by.add_note(text)
         raise _Ended
 
     def explain(self, error: BaseException) -> BaseException:

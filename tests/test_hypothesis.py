@@ -137,6 +137,46 @@ def test_those_of_other_frameworks_are_left_to_them(suite: Suite, name: str) -> 
     assert result.trace == ["ours"] * 5 + ["theirs"] * 5
 
 
+def test_what_others_run_stays_outside_with_a_fixture_of_ours_as_well(suite: Suite) -> None:
+    pytest.importorskip("pytest_asyncio")
+    write(
+        suite,
+        """
+        @trio_fixture(scope="module")
+        async def ours(): return trio.lowlevel.current_trio_token()
+        @pytest.mark.asyncio
+        @few
+        @given(x=st.integers())
+        async def test_theirs(x, ours):
+            with pytest.raises(RuntimeError): trio.lowlevel.current_trio_token()
+            trace("theirs")
+        """,
+        trio_mode=False,
+    )
+    result = suite.run_subprocess(*PLUGIN, "-p", "asyncio", "-W", "default")
+    assert set(result.phases.values()) == {"passed passed passed"}, result.output
+    assert result.trace == ["theirs"] * 5
+
+
+def test_what_the_user_runs_is_left_alone(suite: Suite) -> None:
+    result = run(
+        suite,
+        """
+        import functools
+        @pytest.mark.trio
+        @few
+        @given(x=st.integers())
+        async def test_a(x): trace("by hand")
+        inner = test_a.hypothesis.inner_test
+        @functools.wraps(inner)
+        def by_hand(**arguments): trio.run(functools.partial(inner, **arguments))
+        test_a.hypothesis.inner_test = by_hand
+        """,
+    )
+    assert result.phases == {"test_a": "passed passed passed"}, result.output
+    assert result.trace == ["by hand"] * 5
+
+
 def test_a_mark_on_a_sync_test_is_refused(suite: Suite) -> None:
     source = """
         @pytest.mark.trio
@@ -359,6 +399,42 @@ def test_every_example_is_on_the_own_loop_of_a_test(suite: Suite, run_function: 
     assert result.trace == [*called, "3600.0", "7200.0", "10800.0", "14400.0", "18000.0"]
 
 
+def test_an_autouse_fixture_is_on_the_own_loop_too(suite: Suite) -> None:
+    result = run(
+        suite,
+        """
+        @pytest.fixture(autouse=True)
+        async def token(): return trio.lowlevel.current_trio_token()
+        @narrow_fixtures
+        @given(x=st.integers())
+        async def test_a(x, token, mock_clock):
+            assert trio.lowlevel.current_trio_token() is token
+        @narrow_fixtures
+        @given(x=st.integers())
+        async def test_b(x, mock_clock):
+            assert trio.lowlevel.current_clock() is mock_clock
+        """,
+    )
+    assert set(result.phases.values()) == {"passed passed passed"}, result.output
+
+
+def test_wide_fixtures_of_a_test_with_a_run_function_are_an_error_of_the_set_up(
+    suite: Suite,
+) -> None:
+    result = run(
+        suite,
+        """
+        @pytest.fixture(scope="module")
+        async def wide(): pass
+        @pytest.mark.trio(run=lambda *args, **options: trio.run(*args, **options))
+        @given(x=st.integers())
+        async def test_a(x, wide): trace("never")
+        """,
+    )
+    assert result.phases == {"test_a": "failed passed"}
+    assert "the fixture 'wide' (scope 'module') lives on the loop of the session" in result.output
+
+
 # -------------------------------------------------------------------- what Hypothesis does
 
 
@@ -512,6 +588,26 @@ def test_a_deadline_counts_what_the_example_waits(suite: Suite) -> None:
     assert result.outcomes == {"test_a": "failed"}
     assert "DeadlineExceeded" in result.output
     assert "Unreliable" not in result.output
+
+
+def test_a_deadline_does_not_count_that_the_loop_is_opened(suite: Suite) -> None:
+    result = run(
+        suite,
+        """
+        import time
+        from pytest_trio_scoped import _loop
+        class SlowLoop(_loop.Loop):
+            def open(self):
+                time.sleep(1)
+                super().open()
+        @pytest.fixture(autouse=True)
+        def slow(monkeypatch): monkeypatch.setattr(_loop, "Loop", SlowLoop)
+        @settings(few, deadline=600)
+        @given(x=st.integers())
+        async def test_a(x): trace("example")
+        """,
+    )
+    assert result.phases == {"test_a": "passed passed passed"}, result.output
 
 
 def test_the_database_remembers_failures(suite: Suite) -> None:
