@@ -134,7 +134,9 @@ class _Examples:
             self._ended_by = error
             raise  # Hypothesis knows that it says nothing about the example
         except BaseException as error:
-            if error is own and loop.is_open and not isinstance(error, ENDS_THE_RUN):
+            is_too_late = error is session.time_limit.failure
+            is_over = is_too_late or not loop.is_open or isinstance(error, ENDS_THE_RUN)
+            if error is own and not is_over:
                 raise
             self._ended_by = error
         call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())

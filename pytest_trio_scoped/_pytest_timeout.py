@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ._ownership import is_async, is_our_test
+from ._ownership import body_of, is_async, is_our_test
 from ._session import TrioSession
 from ._timeout_hooks import TimeoutHooks
 
@@ -109,6 +109,6 @@ class PytestTimeoutHooks:
     def _is_async(self, item: pytest.Item) -> bool:
         return (
             isinstance(item, pytest.Function)
-            and is_async(item.obj)
+            and is_async(body_of(item.obj))
             and is_our_test(self._session, item)
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import _errors
-from ._ownership import is_async
+from ._ownership import body_of, is_async
 from ._session import TrioSession
 from ._settings import Settings, seconds_of
 
@@ -132,7 +132,7 @@ class PhaseHooks:
 def _any_marked(items: Iterable[pytest.Item]) -> bool:
     parents = set()
     for item in items:
-        if not isinstance(item, pytest.Function) or not is_async(item.obj):
+        if not isinstance(item, pytest.Function) or not is_async(body_of(item.obj)):
             continue
         parents.add(item.parent)
         if _has_limit(item.own_markers):

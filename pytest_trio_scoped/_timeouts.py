@@ -81,7 +81,10 @@ class Timeouts(TimeLimit):
         else:
             return error
         failure = self._take_failure()
-        return error if failure is None else _joined(failure, rest)
+        if failure is None:
+            return error
+        self.failure = _joined(failure, rest)
+        return self.failure
 
     def conclude(self, raised: BaseException | None) -> BaseException | None:
         """Return what to report of a phase that ended with ``raised``."""

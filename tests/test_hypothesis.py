@@ -1042,3 +1042,24 @@ async def wide(): return []
         "test_with_fixture": outcome,
     }, result.output
     assert is_right or "state.send(x=0)\n" in result.output
+
+
+@pytest.mark.parametrize("limit", ["trio_timeout", "pytest-timeout"])
+def test_a_limit_that_is_exceeded_ends_the_search(suite: Suite, limit: str) -> None:
+    source = """
+    @many
+    @given(x=st.integers())
+    async def test_it(x):
+        trace("example")
+        if x > 5:
+            await trio.sleep_forever()
+    async def test_next(): pass
+    """
+    ours = ["--trio-timeout=0.6"]
+    theirs = ["-p", "pytest_timeout", "--timeout=0.6"]
+    result = run_subprocess(suite, source, *(ours if limit == "trio_timeout" else theirs))
+    assert result.outcomes == {"test_it": "failed", "test_next": "passed"}
+    assert "took longer than 0.6 s" in result.output
+    assert "in test_it: await trio.sleep_forever()" in result.output
+    assert "This ended the search for other examples" in result.output
+    assert result.output.count("took longer than") <= 3  # in the failure and in the summary
