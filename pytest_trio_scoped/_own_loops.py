@@ -378,6 +378,7 @@ def _is_nursery(fixturedef: pytest.FixtureDef[Any]) -> bool:
 
 
 def _describe(fixturedef: pytest.FixtureDef[Any]) -> str:
+    # As in _blame, which imports Trio.
     return f"{fixturedef.argname!r} (scope {fixturedef.scope!r})"
 
 

@@ -21,6 +21,7 @@ import pytest
 import trio
 
 from . import _errors
+from ._blame import describe
 from ._lifetime import Lifetime
 from ._loop import Loop
 from ._pytest_names import active_fixtures
@@ -102,5 +103,5 @@ def _starved_fixture(item: pytest.Function, loop: Loop) -> str | None:
         if isinstance(lifetime, Lifetime) and lifetime.has_background_tasks:
             for fixturedef in used:
                 if lifetime.owner is fixturedef:
-                    return f"{fixturedef.argname!r} (scope {fixturedef.scope!r})"
+                    return describe(fixturedef)
     return None

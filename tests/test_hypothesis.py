@@ -591,7 +591,7 @@ def test_a_deadline_counts_what_the_example_waits(suite: Suite) -> None:
 
 
 def test_a_deadline_does_not_count_that_the_loop_is_opened(suite: Suite) -> None:
-    result = run(
+    result = run_subprocess(
         suite,
         """
         import time
