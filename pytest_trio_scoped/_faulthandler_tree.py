@@ -81,4 +81,6 @@ class FaulthandlerHooks:
 
         self._stop()
         text = f"\n{_errors.TASK_TREE}\n\n{describe_tasks_of_stuck(loop)}\n\n"
+        if self._hooks.stderr == -1:  # the user has closed it
+            return
         os.write(self._hooks.stderr, text.encode(errors="replace"))

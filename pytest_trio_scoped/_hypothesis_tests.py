@@ -129,16 +129,19 @@ class _Examples:
                 raise
 
         try:
-            return session.crashes.call(item, run)
+            value = session.crashes.call(item, run)
         except KeyboardInterrupt as error:
             self._ended_by = error
             raise  # Hypothesis knows that it says nothing about the example
         except BaseException as error:
-            is_too_late = error is session.time_limit.failure
-            is_over = is_too_late or not loop.is_open or isinstance(error, ENDS_THE_RUN)
-            if error is own and not is_over:
+            is_over = not loop.is_open or isinstance(error, ENDS_THE_RUN)
+            if error is own and not is_over and session.time_limit.exceeded() is None:
                 raise
             self._ended_by = error
+        else:
+            self._ended_by = session.time_limit.exceeded()
+            if self._ended_by is None:
+                return value
         call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
         text = _errors.ENDED_EXAMPLES_NOTE.format(call=f"{self._inner.__name__}({call})")
         self._ended_by.add_note(text)

@@ -72,12 +72,13 @@ class LoopChoice:
 class TimeLimit:
     """Who knows of limits; as it stands, there is none."""
 
-    #: What :meth:`explain` has returned last for a limit that was exceeded.
-    failure: BaseException | None = None
-
     def explain(self, error: BaseException) -> BaseException:
         """Return what to raise in place of ``error``, which may be a cancellation."""
         return error
+
+    def exceeded(self) -> BaseException | None:
+        """Return what the phase at hand fails with if it has exceeded its limit."""
+        return None
 
 
 class TrioSession:

@@ -84,7 +84,8 @@ def _places_in(host: greenlet.greenlet) -> Iterator[Place]:
     while frame is not None:
         frames.append(frame)
         frame = frame.f_back
-    for each in reversed(frames):
+    outermost = [i for i, each in enumerate(frames) if _is_pytests(each)]
+    for each in reversed(frames[: outermost[-1]] if outermost else frames):
         yield each, each.f_lineno
     for each in frames:
         if each.f_code is _STEP:
@@ -94,6 +95,12 @@ def _places_in(host: greenlet.greenlet) -> Iterator[Place]:
     fixture: Any = host.fixture if isinstance(host, Host) else None
     if fixture is not None and not fixture.ag_running and fixture.ag_frame is not None:
         yield fixture.ag_frame, fixture.ag_frame.f_lineno  # at its "yield"
+
+
+def _is_pytests(frame: FrameType) -> bool:
+    """Say whether ``frame`` is pytest's; what has called pytest is of no interest."""
+    name: str = frame.f_globals.get("__name__", "")
+    return name.partition(".")[0] == "_pytest"
 
 
 def _places_below(coroutine: Any) -> Iterator[Place]:

@@ -34,8 +34,8 @@ class TimeoutHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Register the hooks of each phase, which cost every test, only where there is a limit."""
-        assert sys.__stderr__ is not None
-        self.stderr = os.dup(sys.__stderr__.fileno())  # pytest redirects it for each phase
+        if sys.__stderr__ is not None:  # the user may have closed it
+            self.stderr = os.dup(sys.__stderr__.fileno())  # pytest redirects it for each phase
         if self._settings.timeout or _any_marked(session.items):
             phases = PhaseHooks(self.timeouts(session.config), self._settings)
             session.config.pluginmanager.register(phases)
@@ -63,7 +63,7 @@ class ReportHooks:
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
 
-    @pytest.hookimpl(tryfirst=True)
+    # Not first: for a unittest method pytest's own implementation of this hook sets "call.excinfo".
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """Let the phase that has ended fail if it has exceeded a limit."""
         raised = None if call.excinfo is None else call.excinfo.value
@@ -76,6 +76,11 @@ class ReportHooks:
 
     def pytest_enter_pdb(self) -> None:
         """Give the user all the time there is."""
+        self._timeouts.end_all()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self) -> None:
+        """The phase at hand has ended without a report, by Ctrl-C or "pytest.exit"."""
         self._timeouts.end_all()
 
 
@@ -111,22 +116,26 @@ class PhaseHooks:
             self._watch = None
 
     def _begin(self, item: pytest.Item, phase: str) -> None:
-        seconds, source = self._limit_of(item)
+        seconds, source, problem = self._limit_of(item)
+        if problem and phase == "set-up":  # once is enough
+            pytest.fail(problem, pytrace=False)
         if seconds:
             what = f"{item.nodeid}: the {phase}"
-            self._watch = self._timeouts.begin(what, seconds, source)
+            in_parts = phase == "tear-down"
+            self._watch = self._timeouts.begin(what, seconds, source, in_parts=in_parts)
 
-    def _limit_of(self, item: pytest.Item) -> tuple[float, str]:
+    def _limit_of(self, item: pytest.Item) -> tuple[float, str, str]:
+        """Return the limit, where it comes from, and what is wrong with it."""
         for mark in item.iter_markers("trio"):
             if "timeout" in mark.kwargs:
                 value = mark.kwargs["timeout"]
                 try:
-                    return seconds_of(value), "the timeout of its mark 'trio'"
+                    return seconds_of(value), "the timeout of its mark 'trio'", ""
                 except (TypeError, ValueError):
                     where = f"{item.nodeid} is marked 'trio'; the timeout"
                     text = _errors.NO_TIMEOUT.format(where=where, value=value, none=None)
-                    pytest.fail(text, pytrace=False)
-        return self._settings.timeout, self._settings.timeout_source
+                    return 0, "", text
+        return self._settings.timeout, self._settings.timeout_source, ""
 
 
 def _any_marked(items: Iterable[pytest.Item]) -> bool:

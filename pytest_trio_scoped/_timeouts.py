@@ -7,7 +7,8 @@ A *watch* is one limit while it counts.  Its alarm goes off in a thread of its o
   that; what it is stuck in is written to stderr, and the rest is done when it has ended.
 - What has not ended five seconds after it was cancelled (it is shielded, or starts again and again) ends
   with the loop: the loop is killed, its fixtures are lost, and the next test gets a fresh one.
-- What comes after that in the same phase, as the tear-down of the next fixture, has the whole limit again.
+- In a tear-down, what comes after that (the next fixture) has the whole limit again; in a set-up or call,
+  it is cancelled as well.
 
 The phase fails with the limit and the tree, whatever its code has made of the cancellation.
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,6 +30,7 @@ import trio
 from . import _errors
 from ._alarms import Alarms
 from ._drivers import kill
+from ._exceptions import everything_in
 from ._outcomes import ENDS_THE_RUN, is_cancelled
 from ._session import TimeLimit, TrioSession
 from ._task_tree import describe_tasks, describe_tasks_of_stuck
@@ -43,6 +46,9 @@ PATIENCE = 1.0
 #: Seconds that what has been cancelled may take to end.
 GRACE = 5.0
 
+#: In place of the file of stderr, if the user has closed it.
+NO_FILE = -1
+
 #: Seconds until it is looked again whether anything waits for the loop.
 _POLL = 0.1
 
@@ -55,16 +61,21 @@ class Timeouts(TimeLimit):
         self._stderr = stderr
         self.alarms = Alarms()
         self._watches: list[Watch] = []
+        #: What the code of the phase was told; it may have caught that.
+        self._raised: BaseException | None = None
 
-    def begin(self, what: str, seconds: float, source: str) -> Watch:
-        """Watch what begins now; ``source`` is where the limit comes from."""
+    def begin(self, what: str, seconds: float, source: str, *, in_parts: bool = True) -> Watch:
+        """Watch what begins now; ``source`` is where the limit comes from.
+
+        With ``in_parts`` what comes after something that was cancelled has the whole limit again.
+        """
         text = _errors.TIMED_OUT.format(what=what, seconds=seconds, source=source)
-        watch = Watch(self._session, self.alarms, self._stderr, text, seconds)
+        watch = Watch(self._session, self.alarms, self._stderr, text, seconds, in_parts=in_parts)
         self._watches.append(watch)
         return watch
 
     def end_all(self) -> None:
-        """Watch nothing: the user has a look at it with a debugger."""
+        """Watch nothing: the user has a look at it with a debugger, or ends the run."""
         for watch in self._watches:
             watch.end()
 
@@ -83,16 +94,28 @@ class Timeouts(TimeLimit):
         failure = self._take_failure()
         if failure is None:
             return error
-        self.failure = _joined(failure, rest)
-        return self.failure
+        self._raised = _joined(failure, rest)
+        return self._raised
+
+    def exceeded(self) -> BaseException | None:
+        """Return what the phase at hand fails with if it has exceeded its limit."""
+        failure = self._take_failure()
+        if failure is not None:
+            self._raised = failure
+        return self._raised
 
     def conclude(self, raised: BaseException | None) -> BaseException | None:
         """Return what to report of a phase that ended with ``raised``."""
-        failure = self._take_failure()
+        failure = self.exceeded()
+        self._raised = None
         self._watches = [watch for watch in self._watches if not watch.is_over]
         if failure is None or isinstance(raised, ENDS_THE_RUN):
             return raised
-        return _joined(failure, None if raised is not None and is_cancelled(raised) else raised)
+        if raised is None or is_cancelled(raised):
+            return failure
+        told = {id(error) for error in everything_in(raised)}
+        is_told = any(id(error) in told for error in everything_in(failure))
+        return raised if is_told else _joined(failure, raised)
 
     def _take_failure(self) -> BaseException | None:
         texts = [text for watch in self._watches if (text := watch.take()) is not None]
@@ -109,16 +132,25 @@ class Watch:
     """One limit while it counts."""
 
     def __init__(
-        self, session: TrioSession, alarms: Alarms, stderr: int, text: str, seconds: float
+        self,
+        session: TrioSession,
+        alarms: Alarms,
+        stderr: int,
+        text: str,
+        seconds: float,
+        *,
+        in_parts: bool,
     ) -> None:
         self._session = session
         self._alarms = alarms
         self._stderr = stderr
         self._text = text
         self._seconds = seconds
+        self._in_parts = in_parts
         self.is_over = False
         #: The outermost of what was cancelled.
         self._wait: Wait | None = None
+        self._cancelled_at = 0.0
         #: What happened and nobody was told of.
         self._failure: str | None = None
         alarms.set(self, seconds, self.expire)
@@ -137,6 +169,8 @@ class Watch:
 
     def expire(self) -> None:
         """Let what is waited for be cancelled.  In any thread, or in a signal handler."""
+        if self.is_over:  # it ended while the alarm went off
+            return
         loop = self._session.present_loop
         if loop is None or not loop.ctrl_c.waits:
             # Sync code that is not ours to end; it counts if something is waited for after it.
@@ -150,21 +184,30 @@ class Watch:
         loop.run_soon(partial(function, loop))
 
     def _report_stuck(self, loop: Loop) -> None:
+        if self.is_over:
+            return
         if not loop.is_open:
             self.expire()
             return
         stuck = _errors.STUCK.format(seconds=PATIENCE)
         self._report(self._tell(stuck, describe_tasks_of_stuck(loop)))
-        faulthandler.dump_traceback(self._stderr)
+        if self._stderr != NO_FILE:
+            faulthandler.dump_traceback(self._stderr)
 
-    def _insist(self, loop: Loop) -> None:
-        if self._wait in loop.ctrl_c.waits:
-            self._ask(loop, self._kill)
+    def _look(self, loop: Loop) -> None:
+        if self.is_over:
+            return
+        if self._wait not in loop.ctrl_c.waits:
+            seconds = self._seconds if self._in_parts else _POLL
+            self._alarms.set(self, seconds, self.expire)
+        elif time.monotonic() < self._cancelled_at + GRACE:
+            self._alarms.set(self, _POLL, partial(self._look, loop))
         else:
-            self._alarms.set(self, self._seconds, self.expire)
+            self._ask(loop, self._kill)
 
     def _report(self, text: str) -> None:
-        os.write(self._stderr, f"\n{text}\n\n".encode(errors="replace"))
+        if self._stderr != NO_FILE:
+            os.write(self._stderr, f"\n{text}\n\n".encode(errors="replace"))
 
     def _tell(self, *details: str) -> str:
         return f"{self._text}\n" + "\n\n".join(details)
@@ -172,6 +215,7 @@ class Watch:
     # ---------------------------------------------------------------- on the loop
 
     def _cancel(self, loop: Loop) -> None:
+        self._alarms.drop(self)
         if self.is_over:
             return
         if not loop.ctrl_c.waits:
@@ -180,7 +224,8 @@ class Watch:
         self._wait = loop.ctrl_c.waits[0]
         self._failure = self._tell(_errors.CANCELLED, describe_tasks(loop))
         loop.ctrl_c.cancel_waits()
-        self._alarms.set(self, GRACE, partial(self._insist, loop))
+        self._cancelled_at = time.monotonic()
+        self._alarms.set(self, _POLL, partial(self._look, loop))
 
     def _kill(self, loop: Loop) -> None:
         self._alarms.drop(self)

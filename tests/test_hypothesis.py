@@ -1044,6 +1044,35 @@ async def wide(): return []
     assert is_right or "state.send(x=0)\n" in result.output
 
 
+@pytest.mark.parametrize("caught", ["pass", "raise ValueError(x)"])
+@pytest.mark.parametrize("uses", ["", "server"])
+def test_a_limit_ends_the_search_whatever_the_example_makes_of_it(
+    suite: Suite, caught: str, uses: str
+) -> None:
+    kind, wait = (
+        ("def", "await_(trio.sleep_forever())")
+        if uses
+        else ("async def", "await trio.sleep_forever()")
+    )
+    source = f"""
+    @pytest.fixture(scope="session")
+    async def server():
+        yield
+    @many
+    @given(x=st.integers())
+    {kind} test_it({uses + ", " if uses else ""}x):
+        trace("example")
+        try:
+            {wait}
+        except BaseException:
+            {caught}
+    """
+    result = run_subprocess(suite, source, "--trio-timeout=0.6")
+    assert result.outcomes == {"test_it": "failed"}
+    assert "took longer than 0.6 s" in result.output
+    assert result.trace == ["example"]
+
+
 @pytest.mark.parametrize("limit", ["trio_timeout", "pytest-timeout"])
 def test_a_limit_that_is_exceeded_ends_the_search(suite: Suite, limit: str) -> None:
     source = """
