@@ -6,7 +6,6 @@ import json
 import signal
 import textwrap
 
-import hypothesis.stateful  # noqa: F401  (once, not in each inner run, which forgets what it imports)
 import pytest
 from harness import Result, Suite
 from sync_twin import assert_like_sync
