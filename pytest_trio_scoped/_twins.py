@@ -163,9 +163,8 @@ class FixtureTwin:
         context = before.copy()
         add_finalizer = self._request.addfinalizer
         prepare_requests(self._session, arguments, context)
-        value = run_inside(
-            self._session, self._function, arguments, name=self._name, context=context
-        )
+        session, name = self._session, self._name
+        value = run_inside(session, self._function, arguments, name=name, context=context)
         changes = Changes(before, context)
         if changes:
             changes.apply(*requesters)
