@@ -5,37 +5,40 @@ from __future__ import annotations
 import pytest
 
 from ._crashes import Crashes
+from ._phases import PhaseHooks
 
 
 class CrashHooks:
     """Sweep between the phases of a test."""
 
-    def __init__(self, crashes: Crashes) -> None:
+    def __init__(
+        self, crashes: Crashes, phases: PhaseHooks, manager: pytest.PytestPluginManager
+    ) -> None:
         self._crashes = crashes
+        self._manager = manager
+        # No test starts while a dead fixture is around.
+        phases.before_set_up.append(crashes.begin_set_up)
+        # Items that are no functions may wait for the loop as well.
+        phases.before_call.append(crashes.begin)
+        # What has crashed goes before what has not.
+        phases.before_tear_down.append(crashes.begin_tear_down)
+        # What crashes while this test is torn down is this test's affair.
+        phases.after_tear_down.append(lambda _: crashes.sweep_and_raise())
+        crashes.on_first_cancelled = self._watch_reports
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self) -> None:
-        """No test starts while a dead fixture is around."""
-        self._crashes.begin_set_up()
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> None:
-        """Items that are no functions may wait for the loop as well."""
-        self._crashes.begin(item)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self) -> None:
-        """What has crashed goes before what has not."""
-        self._crashes.begin_tear_down()
-
-    @pytest.hookimpl(trylast=True, specname="pytest_runtest_teardown")
-    def pytest_end_of_runtest_teardown(self) -> None:
-        """What crashes while this test is torn down is this test's affair."""
-        self._crashes.sweep_and_raise()
+    def _watch_reports(self) -> None:
+        self._manager.register(CrashReportHooks(self._crashes))
 
     def pytest_unconfigure(self) -> None:
         """End the thread of the alarms."""
         self._crashes.alarms.close()
+
+
+class CrashReportHooks:
+    """Say why something of a test was cancelled.  Registered when that happens first."""
+
+    def __init__(self, crashes: Crashes) -> None:
+        self._crashes = crashes
 
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """Report the crash for which something of the test was cancelled."""

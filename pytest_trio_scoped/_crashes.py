@@ -78,6 +78,8 @@ class Crashes:
         self._swept: list[Crash] = []
         #: Those for which the phase at hand was cancelled.
         self._cancelled_for: list[Crash] = []
+        #: Called when something is cancelled for a crash for the first time.
+        self.on_first_cancelled: Callable[[], object] | None = None
         self._dependencies = Dependencies()
         #: Whose set-up is under way, the innermost last.
         self._set_ups: list[tuple[_Fixture, pytest.FixtureRequest]] = []
@@ -119,6 +121,9 @@ class Crashes:
                 is_concerned = self._uses(self._item, crash)
             if is_concerned:
                 self._cancelled_for.append(crash)
+                if self.on_first_cancelled is not None:
+                    self.on_first_cancelled()
+                    self.on_first_cancelled = None
                 self._session.loop.ctrl_c.cancel_wait()
 
     # ---------------------------------------------------------------- in pytest's code
@@ -268,21 +273,27 @@ class Crashes:
 
     def begin_set_up(self) -> None:
         """Sweep: no test starts while a dead fixture is around."""
-        self.begin(None)
+        self._item = None
+        self._cancelled_for.clear()
         # What pytest has cached of them would be told to who asks next, who has a fresh loop.
         while self._lost_set_ups:
             finish_fixture(*self._lost_set_ups.pop())
-        self.sweep_and_raise()
+        if self._unswept:
+            self.sweep_and_raise()
 
     def begin_tear_down(self) -> None:
         """Sweep; from now on no test is cancelled."""
-        self.begin(_TEARING_DOWN)
-        self.sweep_and_raise()
+        self._item = _TEARING_DOWN
+        self._cancelled_for.clear()
+        if self._unswept:
+            self.sweep_and_raise()
 
     def sweep_and_raise(self) -> None:
         """Sweep; raise what else has failed in that."""
         __tracebackhide__ = True
-        others = self.sweep() if self._unswept else []
+        if not self._unswept:
+            return
+        others = self.sweep()
         if not others:
             return
         raised = one_of(others)

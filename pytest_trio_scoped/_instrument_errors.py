@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from . import _errors
+from ._phases import PhaseHooks
 from ._session import TrioSession
 
 #: Documented by Trio.
@@ -16,11 +17,12 @@ _LOGGER = logging.getLogger("trio.abc.Instrument")
 class InstrumentErrors(logging.Handler):
     """Raise them at the end of the test.  Registered when the loop is opened."""
 
-    def __init__(self, session: TrioSession) -> None:
+    def __init__(self, session: TrioSession, phases: PhaseHooks) -> None:
         super().__init__()
         self._session = session
         self._errors: list[BaseException] = []
         _LOGGER.addHandler(self)
+        phases.after_tear_down.append(self._raise)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep what an instrument has raised, but not in a run of the user's own."""
@@ -29,14 +31,14 @@ class InstrumentErrors(logging.Handler):
             error.add_note(record.getMessage())
             self._errors.append(error)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_runtest_teardown(self) -> None:
+    def _raise(self, _: pytest.Item) -> None:
         """Fail the test at hand."""
+        if not self._errors:
+            return
         errors, self._errors = self._errors, []
         if len(errors) > 1:
             raise BaseExceptionGroup(_errors.INSTRUMENTS_FAILED, errors)
-        if errors:
-            raise errors[0]
+        raise errors[0]
 
     def pytest_unconfigure(self) -> None:
         """Leave Trio's log alone."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import _errors
+from ._phases import PhaseHooks
 from ._session import TrioSession
 
 if TYPE_CHECKING:
@@ -43,21 +44,21 @@ def abandoned_generators_shown(config: pytest.Config) -> Iterator[None]:
         yield
 
 
-class LeakHooks:
-    """Compare the system tasks before and after.  Registered when the loop is opened."""
+class Leaks:
+    """Compares the system tasks before and after a test.  Made when the loop is opened."""
 
-    def __init__(self, session: TrioSession) -> None:
+    def __init__(self, session: TrioSession, phases: PhaseHooks) -> None:
         self._session = session
         self._before: frozenset[trio.lowlevel.Task] = frozenset()
+        phases.before_call.append(self._begin)
+        phases.after_tear_down.append(self._end)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_call(self) -> None:
+    def _begin(self, _: pytest.Item) -> None:
         """Take what fixtures have started as given."""
         self._before = self._session.system_tasks()
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        """Warn of what is left.  Not a wrapper, which would show in the tracebacks of tear-downs."""
+    def _end(self, item: pytest.Item) -> None:
+        """Warn of what is left."""
         leaked = self._session.system_tasks() - self._before
         if leaked:
             self._session.let_loop_settle()  # what is about to end is no leak

@@ -11,6 +11,7 @@ from ._debugging import DebugHooks, TraceHooks
 from ._faulthandler_tree import FaulthandlerHooks, faulthandler_seconds
 from ._fixtures import FixtureHooks
 from ._own_loops import OwnLoops
+from ._phases import PhaseHooks
 from ._pytest_timeout import PytestTimeoutHooks
 from ._run import RunHooks
 from ._session import KEY, Crashes, TrioSession
@@ -45,10 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from . import _crash_hooks, _crashes, _starvation  # import Trio
 
         crashes = _crashes.Crashes(session)
-        manager.register(_crash_hooks.CrashHooks(crashes))
-        manager.register(_leaks.LeakHooks(session))
+        phases = PhaseHooks()
+        manager.register(phases)
+        manager.register(_crash_hooks.CrashHooks(crashes, phases, manager))
+        _leaks.Leaks(session, phases)
         manager.register(_starvation.StarvationHooks(session))
-        manager.register(_instrument_errors.InstrumentErrors(session))
+        manager.register(_instrument_errors.InstrumentErrors(session, phases))
         return crashes
 
     settings = Settings.of(config)
