@@ -28,7 +28,7 @@ def take_nurseries(arguments: Arguments) -> list[str]:
 
 async def call(function: Function, arguments: Arguments) -> Any:
     """Call an async or sync function with a nursery of its own if it asks for one."""
-    owned = take_nurseries(arguments)
+    owned = take_nurseries(arguments) if arguments else None
     if not owned:
         return await _await_if_needed(function(**arguments))
     async with own_nursery() as nursery:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Generator
+from functools import cached_property
 from typing import Any
 
 import pytest
 
 from . import _errors
 from ._lending import prepare_request
-from ._ownership import body_of, is_async, is_marked, is_our_test, is_stand_in
+from ._ownership import body_of, is_async, is_async_generator, is_marked, is_our_test, is_stand_in
 from ._pytest_names import active_fixture, call_test_function, requested_names
 from ._session import TrioSession
 
@@ -27,10 +27,12 @@ class CallHooks:
         Late among the hooks, so that a mark that another hook sets here still counts.
         """
         __tracebackhide__ = True
+        function = pyfuncitem.obj
+        if hasattr(function, TWIN_ATTRIBUTE):
+            return None
         twin = self.twin(pyfuncitem)
         if twin is None:
             return None
-        function = pyfuncitem.obj
         pyfuncitem.obj = twin
         try:
             call_test_function(pyfuncitem)
@@ -43,10 +45,10 @@ class CallHooks:
         function = item.obj
         body = body_of(function)
         if is_async(body) and is_our_test(self._session, item):
-            if inspect.isasyncgenfunction(body):
+            if is_async_generator(body):
                 pytest.fail(_errors.TEST_IS_A_GENERATOR.format(nodeid=item.nodeid), pytrace=False)
             return self._inside_twin(item, function)
-        if is_async(function) or hasattr(function, TWIN_ATTRIBUTE):
+        if is_async(function):
             return None
         return self._twin_of_sync(item, function)
 
@@ -58,9 +60,8 @@ class CallHooks:
             from ._hypothesis_tests import examples_twin
 
             return examples_twin(self._session, item, function)
-        from ._twins import call_twin
-
-        return call_twin(self._session, item, function)
+        twin: Callable[..., Any] = self._twins.call_twin(self._session, item, function)
+        return twin
 
     def _twin_of_sync(
         self, item: pytest.Function, function: Callable[..., Any]
@@ -83,9 +84,15 @@ class CallHooks:
             if body is function:
                 function = self._session.time_sync_test(item, function)
             return self._inside_twin(item, function)
-        from ._twins import outside_call_twin
+        twin: Callable[..., Any] = self._twins.outside_call_twin(self._session, item, function)
+        return twin
 
-        return outside_call_twin(self._session, item, function)
+    @cached_property
+    def _twins(self) -> Any:
+        """The module, imported once: at the first async need, as it imports Trio."""
+        from . import _twins
+
+        return _twins
 
 
 class EarlyCallHooks:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any, overload
 
 import pytest
@@ -56,18 +57,27 @@ class FixtureHooks:
     def _twin(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Callable[..., Any]:
-        from ._twins import FixtureTwin
-
         bound = bound_fixture_function(fixturedef, request)
-        return FixtureTwin(self._session, fixturedef, request, bound)
+        twin: Callable[..., Any] = self._twins.FixtureTwin(
+            self._session, fixturedef, request, bound
+        )
+        return twin
 
     def _outside_twin(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Callable[..., Any]:
-        from ._twins import outside_twin
-
         bound = bound_fixture_function(fixturedef, request)
-        return outside_twin(self._session, fixturedef, request, bound)
+        twin: Callable[..., Any] = self._twins.outside_twin(
+            self._session, fixturedef, request, bound
+        )
+        return twin
+
+    @cached_property
+    def _twins(self) -> Any:
+        """The module, imported once: at the first async need, as it imports Trio."""
+        from . import _twins
+
+        return _twins
 
     def _depends_on_inside(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest

@@ -174,7 +174,7 @@ class OwnLoops(LoopChoice):
     def _choose(self, item: pytest.Function) -> None:
         __tracebackhide__ = True
         clocks, instruments = self._clocks_and_instruments(item)
-        clock = _only_clock(item, clocks)
+        clock = _only_clock(item, clocks) if clocks else None
         own = self._session.own_loop
         if own is None:
             run = self._run_of(item)
@@ -230,14 +230,14 @@ class OwnLoops(LoopChoice):
     ) -> tuple[dict[str, Clock], list[Instrument]]:
         clocks: dict[str, Clock] = {}
         instruments: list[Instrument] = []
-        fixturedefs = active_fixtures(item)
-        if not fixturedefs:
+        inside = self._session.inside_fixtures
+        outside = [each for each in active_fixtures(item) if each not in inside]
+        if not outside:
             return clocks, instruments
         from trio.abc import Clock, Instrument
 
-        inside = self._session.inside_fixtures
-        for fixturedef in fixturedefs:
-            if fixturedef in inside or fixturedef.cached_result is None:
+        for fixturedef in outside:
+            if fixturedef.cached_result is None:
                 continue
             value: Any = fixturedef.cached_result[0]
             # Not isinstance(), which runs code of values that stand in for others.
@@ -340,10 +340,8 @@ def _run_in(marks: Iterable[pytest.Mark]) -> Any:
     return None
 
 
-def _only_clock(item: pytest.Function, clocks: dict[str, Clock]) -> Clock | None:
+def _only_clock(item: pytest.Function, clocks: dict[str, Clock]) -> Clock:
     """Return the clock of the test: one that it asks for itself counts more than those of its fixtures."""
-    if not clocks:
-        return None
     own = [name for name in requested_names(item) if name in clocks]
     names = own or list(clocks)
     if len(own) > 1 or len({id(clocks[name]) for name in names}) > 1:

@@ -37,6 +37,14 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
+def is_async_generator(function: Callable[..., Any]) -> bool:
+    """Say whether ``function`` is an async generator function."""
+    code = getattr(function, "__code__", None)
+    if code is not None:
+        return bool(code.co_flags & inspect.CO_ASYNC_GENERATOR)
+    return inspect.isasyncgenfunction(function)
+
+
 def body_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function that the user has written: that below Hypothesis's, if there is one."""
     handle = getattr(function, "hypothesis", None)

@@ -14,7 +14,7 @@ Pinned by ``tests/test_trio_thread.py``.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
@@ -30,12 +30,10 @@ _Function = Callable[..., Any]
 
 
 class ThreadHooks:
-    """Run the tests that are marked in a worker thread."""
+    """Look for tests that are marked."""
 
     def __init__(self, session: TrioSession) -> None:
         self._session = session
-        #: Whether the tests of a module or class are marked by it.
-        self._mark_above: tuple[object, bool] = (None, False)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Refuse the mark on what pytest does not call as a function."""
@@ -46,10 +44,23 @@ class ThreadHooks:
                 message = _errors.THREAD_NO_FUNCTION.format(nodeid=item.nodeid)
                 item.runtest = partial(pytest.fail, message, pytrace=False)  # type: ignore[method-assign]
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Register the hook that every call of a test pays for only if there are any."""
+        if _any_marked(session.items):
+            session.config.pluginmanager.register(ThreadCallHooks(self._session))
+
+
+class ThreadCallHooks:
+    """Run the tests that are marked in a worker thread."""
+
+    def __init__(self, session: TrioSession) -> None:
+        self._session = session
+
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object | None:
         """Call a twin that waits for the thread in the test's place."""
         __tracebackhide__ = True
-        if not self._is_marked(pyfuncitem):
+        if pyfuncitem.get_closest_marker(THREAD_MARK) is None:
             return None
         function = pyfuncitem.obj
         _refuse(pyfuncitem, function)
@@ -64,15 +75,15 @@ class ThreadHooks:
             pyfuncitem.obj = function
         return True
 
-    def _is_marked(self, item: pytest.Function) -> bool:
-        if any(mark.name == THREAD_MARK for mark in item.own_markers):
-            return True
-        parent, is_above = self._mark_above
-        if parent is not item.parent:  # the walk up is taken once, as every test of the suite asks
-            assert item.parent is not None
-            is_above = item.parent.get_closest_marker(THREAD_MARK) is not None
-            self._mark_above = item.parent, is_above
-        return is_above
+
+def _any_marked(items: Iterable[pytest.Item]) -> bool:
+    parents = set()
+    for item in items:
+        parents.add(item.parent)
+        for mark in item.own_markers:
+            if mark.name == THREAD_MARK:
+                return True
+    return any(parent.get_closest_marker(THREAD_MARK) for parent in parents if parent)
 
 
 def _refuse(item: pytest.Function, function: _Function) -> None:

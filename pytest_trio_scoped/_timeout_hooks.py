@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import _errors
-from ._ownership import body_of, is_async
 from ._session import TrioSession
 from ._settings import Settings, seconds_of
 
@@ -141,13 +140,12 @@ class PhaseHooks:
 def _any_marked(items: Iterable[pytest.Item]) -> bool:
     parents = set()
     for item in items:
-        if not isinstance(item, pytest.Function) or not is_async(body_of(item.obj)):
-            continue
         parents.add(item.parent)
-        if _has_limit(item.own_markers):
-            return True
-    return any(_has_limit(parent.iter_markers()) for parent in parents if parent is not None)
+        for mark in item.own_markers:
+            if _is_limit(mark):
+                return True
+    return any(_is_limit(mark) for parent in parents if parent for mark in parent.iter_markers())
 
 
-def _has_limit(marks: Iterable[pytest.Mark]) -> bool:
-    return any(mark.name == "trio" and "timeout" in mark.kwargs for mark in marks)
+def _is_limit(mark: pytest.Mark) -> bool:
+    return mark.name == "trio" and "timeout" in mark.kwargs
