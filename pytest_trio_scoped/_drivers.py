@@ -11,6 +11,7 @@ from __future__ import annotations
 import types
 from collections.abc import AsyncGenerator, Generator
 from contextvars import Context
+from functools import partial
 from typing import Any
 
 import greenlet
@@ -43,7 +44,6 @@ class Stay(Command):
         self.host = host
         self.name = name
         self.context = context
-        self.ended = Flag()
         self.problem: BaseException | None = None
         self.supervisor: Supervisor | None = None
         self.task: UserTask | None = None
@@ -59,6 +59,33 @@ class Stay(Command):
         """Raise KeyboardInterrupt where the task is blocked.  Not a checkpoint."""
         if self.task is not None:
             self.task.interrupt()
+
+
+class Relay:
+    """A stay, or several: the task of each passes the host on to that of the next.
+
+    Else the driver below would have to be woken after each stay, which takes Trio as long as the rest.
+    """
+
+    def __init__(self, *, is_relayed: bool) -> None:
+        self.is_relayed = is_relayed
+        self.ended = Flag()
+        #: The stay at hand; ``None`` between two.
+        self.stay: Stay | None = None
+        #: What the host has said between two stays, to the driver below.
+        self.command: Command | None = None
+
+    def begin(self, stay: Stay, supervisor: Supervisor) -> None:
+        """Note the stay, and the supervisor of its task."""
+        self.stay = stay
+        stay.supervisor = supervisor
+        if stay.is_cancelled:
+            supervisor.cancel()
+
+    def cancel(self) -> None:
+        """Cancel the task of the stay at hand.  Not a checkpoint."""
+        if self.stay is not None:
+            self.stay.cancel()
 
 
 END = Command()  # the host is done with this driver
@@ -84,21 +111,28 @@ class Drivers:
         #: The greenlets in which tasks run the user's code.
         self.hosts: dict[trio.lowlevel.Task, greenlet.greenlet] = {}
         self._free_supervisors: list[Supervisor] = []
+        #: Whether there has been more than one stay, so that it is worth while to pass the host on.
+        self._has_relayed = False
         #: What nobody was told of yet.
         self._orphaned: list[BaseException] = []
 
     @enable_ki_protection
     @types.coroutine
-    def serve(self, target: greenlet.greenlet) -> Generator[Any, Any, Command]:
-        """Drive ``target``: yield its traps to Trio, until it says that it is done with this driver."""
+    def serve(
+        self, target: greenlet.greenlet, *, returns_stays: bool = False
+    ) -> Generator[Any, Any, Command]:
+        """Drive ``target``: yield its traps to Trio, until it says that it is done with this driver.
+
+        Or, with ``returns_stays``, until it wants another one.
+        """
         message = None
         while True:
             trap = target.switch(message)
             target = self.caller
             if isinstance(trap, Command):
-                if not isinstance(trap, Stay):
+                if returns_stays or not isinstance(trap, Stay):
                     return trap
-                yield from self._stay(trap)
+                yield from self._stay(trap, is_relayed=False)
                 message = trap = None  # the test's context must not be kept alive
                 continue
             try:
@@ -109,44 +143,122 @@ class Drivers:
                 message = Throw(error)
 
     @enable_ki_protection
-    async def _stay(self, stay: Stay) -> None:
-        supervisor = stay.supervisor = await self.supervisor()
-        supervisor.start_soon(self._drive_stay, stay, name=stay.name)
-        if stay.is_cancelled:
-            supervisor.cancel()
-        # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
-        await stay.ended.wait(stay.cancel)
-        problem = await self.release(supervisor, stay.problem)
-        orphaned, self._orphaned = self._orphaned, []
-        stay.problem = join(_errors.ORPHANS_FAILED, problem, *orphaned)
+    async def serve_main(self, host: greenlet.greenlet) -> Command:
+        """Drive the loop's first host until it says that the loop shall end."""
+        while True:
+            said: Command | None = await self.serve(host, returns_stays=True)
+            if isinstance(said, Stay):
+                host = said.host
+                waiting = self._stay(said, is_relayed=True)
+                said = None  # as long as this waits, the test's context must not be kept alive
+                said = await waiting
+            if said is not None:
+                return said
 
     @enable_ki_protection
-    async def _drive_stay(self, stay: Stay) -> None:
+    async def _stay(self, stay: Stay, *, is_relayed: bool) -> Command | None:
+        """Let a task of its own drive the host, and wait until the host comes back to this driver.
+
+        With ``is_relayed`` it may come back much later, or with a command.
+        """
+        supervisor = self._free_supervisor() or await self.supervisor()
+        if is_relayed and self._has_relayed and not self._free_supervisors:
+            self._free_supervisors.append(await self._new_supervisor())
+        self._has_relayed |= is_relayed
+        relay = Relay(is_relayed=is_relayed)
+        relay.begin(stay, supervisor)
+        supervisor.start_soon(self._drive_stay, relay, name=stay.name)
+        del stay  # it would be kept alive, and the test's context with it
+        # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
+        await relay.ended.wait(relay.cancel)
+        last = relay.stay
+        if last is not None:
+            assert last.supervisor is not None
+            await self._drop_broken()
+            last.problem = await self.release(last.supervisor, last.problem)
+            if self._orphaned:
+                orphaned, self._orphaned = self._orphaned, []
+                last.problem = join(_errors.ORPHANS_FAILED, last.problem, *orphaned)
+        return relay.command
+
+    @enable_ki_protection
+    async def _drive_stay(self, relay: Relay) -> None:
+        stay = relay.stay
+        assert stay is not None
         task = stay.task = UserTask()
         self.hosts[task.task] = stay.host
         if stay.context is not None:
             task.task.context = stay.context
+        is_passed_on = False
         try:
             await self.serve(stay.host)
             stay.problem = task.end()
+            is_passed_on = relay.is_relayed and self._pass_on(relay, stay)
         finally:
             del self.hosts[task.task]
-            stay.ended.set()
+            if not is_passed_on:
+                relay.ended.set()
+
+    def _pass_on(self, relay: Relay, last: Stay) -> bool:
+        """Let a fresh task drive the host from the next step on, if all is in order.
+
+        Until the next stay, whose task it becomes.
+        """
+        assert last.supervisor is not None
+        if last.problem is not None or last.supervisor.is_broken or self._orphaned:
+            return False
+        supervisor = self._free_supervisor()
+        if supervisor is None:
+            return False
+        if (
+            supervisor.has_children
+        ):  # left there by somebody's test; their crash is not the host's affair
+            self._free_supervisors.append(supervisor)
+            return False
+        relay.stay = None
+        start = partial(supervisor.start_soon, name="<between tests>")
+        # In a context of its own, since it outlives the test.
+        Context().run(start, self._stand_by, relay, last.host, supervisor)
+        self._free_supervisors.append(last.supervisor)
+        return True
+
+    @enable_ki_protection
+    async def _stand_by(
+        self, relay: Relay, host: greenlet.greenlet, supervisor: Supervisor
+    ) -> None:
+        said = await self.serve(host, returns_stays=True)
+        if isinstance(said, Stay):
+            trio.lowlevel.current_task().name = said.name
+            relay.begin(said, supervisor)
+            del said
+            await self._drive_stay(relay)
+        else:
+            relay.command = said
+            relay.ended.set()
+
+    def _free_supervisor(self) -> Supervisor | None:
+        """Return one that is there, and not broken, without waiting: most often there is one."""
+        if self._free_supervisors and not self._free_supervisors[-1].is_broken:
+            return self._free_supervisors.pop()
+        return None
 
     # ---------------------------------------------------------------- for lifetimes (task)
 
     @enable_ki_protection
     async def supervisor(self) -> Supervisor:
         """Return a supervisor for one user task.  A checkpoint if a new one has to be opened."""
-        while self._free_supervisors:
-            supervisor = self._free_supervisors.pop()
-            if not supervisor.is_broken:
-                return supervisor
-            # By a task in its nursery that is not the one it was for.
-            error = await supervisor.wait_broken()
+        await self._drop_broken()
+        return self._free_supervisor() or await self._new_supervisor()
+
+    async def _drop_broken(self) -> None:
+        """Drop the supervisors that are next and were broken by a task they were not for."""
+        while self._free_supervisors and self._free_supervisors[-1].is_broken:
+            error = await self._free_supervisors.pop().wait_broken()
             if error is not None:
                 error.add_note(_errors.ORPHAN_NOTE)
                 self._orphaned.append(error)
+
+    async def _new_supervisor(self) -> Supervisor:
         supervisor = Supervisor()
         # The caller may be cancelled and still has something to tear down.
         with trio.CancelScope(shield=True):

@@ -35,11 +35,11 @@ Pinned by ``tests/test_loop.py``.
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextvars import Context
 from functools import partial
+from signal import default_int_handler
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
@@ -48,12 +48,13 @@ import outcome
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
-from . import _errors, _thread_state
+from . import _errors
 from ._contexts import own_context
 from ._ctrl_c import CtrlC, Wait
 from ._drivers import CLOSE, END, KILL, Command, Drivers, Host, Stay, Throw, kill
 from ._exceptions import is_foreign_file, join
-from ._trio_names import is_in_cancelled_scope
+from ._thread_state import ThreadState, replace_sigint_handler, take_sigint, without_trio
+from ._trio_names import cancel_status, is_cancelled
 from ._wreck import LoopLost, bury, let_go
 
 T = TypeVar("T")
@@ -90,8 +91,8 @@ class Loop:
         self.ctrl_c = CtrlC(self._greenlet)
         self.drivers = Drivers()
         self._is_inside = False
-        self._inside: _thread_state.ThreadState
-        self._outside: _thread_state.ThreadState
+        self._inside: ThreadState
+        self._outside: ThreadState
         self._root_task: trio.lowlevel.Task | None = None
         self._system_nursery: trio.Nursery | None = None
         self._own_tasks: frozenset[trio.lowlevel.Task] = frozenset()
@@ -126,7 +127,7 @@ class Loop:
     @enable_ki_protection
     def open(self) -> None:
         """Start the Trio run and stop it in the first step of its main task."""
-        self._inside = _thread_state.without_trio()
+        self._inside = without_trio()
         self._enter()
         try:
             self._greenlet.switch()
@@ -194,7 +195,7 @@ class Loop:
     def _enter(self) -> None:
         if self._is_inside:
             return
-        _thread_state.replace_sigint_handler(signal.default_int_handler, self.ctrl_c.handler)
+        replace_sigint_handler(default_int_handler, self.ctrl_c.handler)
         self._outside = self._inside.swap()
         self._is_inside = True
 
@@ -203,7 +204,7 @@ class Loop:
             return
         self._is_inside = False
         self._inside = self._outside.swap()
-        _thread_state.replace_sigint_handler(self.ctrl_c.handler, signal.default_int_handler)
+        replace_sigint_handler(self.ctrl_c.handler, default_int_handler)
 
     @contextlib.contextmanager
     @enable_ki_protection
@@ -237,7 +238,7 @@ class Loop:
 
     def take_sigint(self) -> None:
         """Handle Ctrl-C again after somebody inside has taken it and is done with it."""
-        _thread_state.take_sigint(self.ctrl_c.handler)
+        take_sigint(self.ctrl_c.handler)
 
     def run_soon(self, function: Callable[[], object]) -> None:
         """Call ``function`` in the next step of the loop, if there is one.  In any thread."""
@@ -280,13 +281,18 @@ class Loop:
             finally:
                 host.gr_context = previous_context
         stay = Stay(host, name, context)
+        value: T
+        error: BaseException | None = None
         self._enter()
         try:
             self.ctrl_c.begin(stay)
             self._hop(stay)
             if context is not None:
                 host.gr_context = context
-            result = outcome.capture(self.step, unprotected(async_fn, *args))
+            try:
+                value = self.step(unprotected(async_fn, *args))
+            except BaseException as raised:
+                error = _without_last_frame(raised)
             host.gr_context = previous_context
             self.ctrl_c.waits.pop()
             self._hop(END)
@@ -294,10 +300,9 @@ class Loop:
         finally:
             self._leave()
         if stay.problem is not None:
-            message = f"errors in {name} and in the task it ran in"
-            error = join(message, getattr(result, "error", None), stay.problem)
-            result = outcome.Error(error or stay.problem)
-        return self._finish(result)
+            error = join(f"errors in {name} and in the task it ran in", error, stay.problem)
+        self._raise_if_ended(error)
+        return value
 
     @enable_ki_protection
     def wait_for(
@@ -310,21 +315,26 @@ class Loop:
         __tracebackhide__ = True
         self.check_caller()
         if self._is_inside:
-            return self._step_waiting(wait, async_fn(*args)).unwrap()
+            self.ctrl_c.begin(wait)
+            try:
+                return self.step(async_fn(*args))
+            finally:
+                self.ctrl_c.waits.pop()
+        value: T
+        error: BaseException | None = None
         self._enter()
         try:
-            result = self._step_waiting(wait, async_fn(*args))
+            self.ctrl_c.begin(wait)
+            try:
+                value = self.step(async_fn(*args))
+            except BaseException as raised:
+                error = _without_last_frame(raised)
+            self.ctrl_c.waits.pop()
             self._end_if_broken_down()
         finally:
             self._leave()
-        return self._finish(result)
-
-    def _step_waiting(self, wait: Wait, coroutine: Coroutine[Any, Any, T]) -> outcome.Outcome[T]:
-        self.ctrl_c.begin(wait)
-        try:
-            return outcome.capture(self.step, coroutine)
-        finally:
-            self.ctrl_c.waits.pop()
+        self._raise_if_ended(error)
+        return value
 
     def _end_if_broken_down(self) -> None:
         """Let the loop end if the main task is cancelled, which it is only if Trio is breaking down.
@@ -333,16 +343,17 @@ class Loop:
         """
         if self.ctrl_c.waits or not self._greenlet:
             return  # with waits the driver is a stay, and whoever waits for that will come here
-        if is_in_cancelled_scope(trio.lowlevel.current_task()):
+        if is_cancelled(cancel_status(trio.lowlevel.current_task())):
             self._hop(CLOSE)
 
-    def _finish(self, result: outcome.Outcome[T]) -> T:
-        """Unwrap ``result`` outside; Ctrl-C comes first, then the end of the loop."""
+    def _raise_if_ended(self, error: BaseException | None) -> None:
+        """Raise what there is to be raised, outside: Ctrl-C first, then the end of the loop."""
         __tracebackhide__ = True
-        self.ctrl_c.raise_if_requested(getattr(result, "error", None))
+        self.ctrl_c.raise_if_requested(error)
         if not self._greenlet:
             raise self._lost()
-        return result.unwrap()
+        if error is not None:
+            raise error
 
     def check_caller(self) -> None:
         """Raise an error if the loop can't be waited for here.
@@ -350,11 +361,13 @@ class Loop:
         That is RuntimeError in another thread and in a task on the loop itself, LoopLost if the loop
         has ended.
         """
+        caller: greenlet.greenlet | None = greenlet.getcurrent()
+        if caller is self._host and self._greenlet:
+            return  # most callers; a greenlet belongs to a thread
         if threading.get_ident() != self._thread:
             raise RuntimeError(_errors.AWAIT_WITHOUT_RUN)
         if not self._greenlet:
             raise self._lost()
-        caller: greenlet.greenlet | None = greenlet.getcurrent()
         # Nor in a greenlet that a task on the loop has started.
         while caller is not None and not isinstance(caller, Host):
             if caller is self._greenlet:
@@ -413,12 +426,18 @@ class Loop:
         self._system_nursery = trio.lowlevel.spawn_system_task(_nothing).parent_nursery
         async with trio.open_nursery() as self.drivers.home:
             try:
-                if await self.drivers.serve(self._host) is KILL:
+                if await self.drivers.serve_main(self._host) is KILL:
                     await kill(KeyboardInterrupt())
             finally:
                 for closable in reversed(self.live):
                     closable.abandon()
                 self.drivers.home.cancel_scope.cancel()
+
+
+def _without_last_frame(error: BaseException) -> BaseException:
+    """Return ``error``, which is about to be raised once more in the function that has caught it."""
+    assert error.__traceback__ is not None
+    return error.with_traceback(error.__traceback__.tb_next)
 
 
 async def _nothing() -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import trio
 
+from ._trio_names import CancelStatus, cancel_status, is_cancelled
+
 
 class Flag:
     """An event with one waiter, which can't be cancelled while it waits."""
@@ -57,14 +59,17 @@ class Supervisor:
         self._ended = Flag()
         self._error: BaseException | None = None
         self._nursery: trio.Nursery
+        self._cancel_status: CancelStatus
 
     @trio.lowlevel.enable_ki_protection
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """Hold the nursery open until a user task breaks it or the loop is closed."""
+        task = trio.lowlevel.current_task()
         # It outlives the test that needed it first, and must not keep it or its context alive.
-        trio.lowlevel.current_task().context = Context()
+        task.context = Context()
         try:
             async with trio.open_nursery() as self._nursery:
+                self._cancel_status = cancel_status(task)
                 task_status.started()
                 del task_status
                 await trio.sleep_forever()
@@ -79,7 +84,13 @@ class Supervisor:
     @property
     def is_broken(self) -> bool:
         """Whether its nursery was cancelled, by :meth:`cancel` or by what came out of the user task."""
-        return self._nursery.cancel_scope.cancel_called
+        # The second question alone would do, but it asks the clock as well.
+        return is_cancelled(self._cancel_status) and self._nursery.cancel_scope.cancel_called
+
+    @property
+    def has_children(self) -> bool:
+        """Whether tasks run in its nursery."""
+        return bool(self._nursery.child_tasks)
 
     def start_soon(self, async_fn: Callable[..., Any], *args: object, name: str) -> None:
         """Start the user task.  Not a checkpoint."""

@@ -20,7 +20,6 @@ Pinned by ``tests/test_thread_state.py``.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import signal
 import sys
 import threading
@@ -30,7 +29,8 @@ import threading
 from _signal import getsignal as _get_handler  # type: ignore[import-not-found]
 from _signal import signal as _set_handler
 from collections.abc import AsyncGenerator, Callable, Iterator
-from typing import Any
+from threading import get_ident
+from typing import Any, NamedTuple
 
 from ._trio_names import run_context, sniffio_local
 
@@ -40,9 +40,11 @@ SignalHandler = Callable[[int, Any], object] | int | None
 #: Asking each time would take longer than all else at the border.
 _MAIN_THREAD = threading.main_thread().ident
 
+#: The bare number: an enum member has to be asked for it.
+_SIGINT = int(signal.SIGINT)
 
-@dataclasses.dataclass(slots=True)
-class ThreadState:
+
+class ThreadState(NamedTuple):
     """What one side of the border, inside or outside, has in the thread, but for the SIGINT handler."""
 
     run_context: dict[str, object]
@@ -53,40 +55,38 @@ class ThreadState:
 
     def swap(self) -> ThreadState:
         """Put this state in place and return the one that was there."""
+        # Each test pays for this twice, and for each fixture four times.
+        context, name, hooks, wakeup_fd = self
         attributes = run_context.__dict__
         previous_context = attributes.copy()
         attributes.clear()
-        attributes.update(self.run_context)
-        previous_name, sniffio_local.name = sniffio_local.name, self.sniffio_name
-        hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(*self.asyncgen_hooks)
-        wakeup_fd = None
-        if self.wakeup_fd is not None:
-            wakeup_fd = signal.set_wakeup_fd(self.wakeup_fd, warn_on_full_buffer=False)
-        return ThreadState(previous_context, previous_name, hooks, wakeup_fd)
+        attributes.update(context)
+        previous_name = sniffio_local.name
+        sniffio_local.name = name
+        previous_hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(*hooks)
+        if wakeup_fd is not None:
+            wakeup_fd = signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
+        return ThreadState(previous_context, previous_name, previous_hooks, wakeup_fd)
 
 
 def without_trio() -> ThreadState:
     """Return the state of a thread that knows of no loop."""
-    return ThreadState({}, None, (None, None), -1 if _is_main_thread() else None)
+    return ThreadState({}, None, (None, None), -1 if get_ident() == _MAIN_THREAD else None)
 
 
 def replace_sigint_handler(old: SignalHandler, new: SignalHandler) -> SignalHandler:
     """Let ``new`` handle Ctrl-C if ``old`` does; return who did.  Any other handler is the user's."""
-    handler: SignalHandler = _get_handler(signal.SIGINT)
-    if handler is old and _is_main_thread():
-        _set_handler(signal.SIGINT, new)
+    handler: SignalHandler = _get_handler(_SIGINT)
+    if handler is old and get_ident() == _MAIN_THREAD:
+        _set_handler(_SIGINT, new)
     return handler
 
 
 def take_sigint(handler: SignalHandler) -> None:
     """Let ``handler`` handle Ctrl-C, whoever does."""
-    if _is_main_thread():
-        _set_handler(signal.SIGINT, handler)
-
-
-def _is_main_thread() -> bool:
-    return threading.get_ident() == _MAIN_THREAD
+    if get_ident() == _MAIN_THREAD:
+        _set_handler(_SIGINT, handler)
 
 
 @contextlib.contextmanager
@@ -96,7 +96,7 @@ def outside_of_any_run() -> Iterator[None]:
         yield
         return
     previous = without_trio().swap()
-    handler = _get_handler(signal.SIGINT)
+    handler = _get_handler(_SIGINT)
     replace_sigint_handler(handler, signal.default_int_handler)
     try:
         yield

@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from trio._core import _run
-from trio._core._run import sniffio_library  # type: ignore[attr-defined]
+from trio._core._run import CancelStatus, sniffio_library  # type: ignore[attr-defined]
 from trio._core._run_context import GLOBAL_RUN_CONTEXT
 from trio.abc import Clock
 from trio.lowlevel import Task
 
 __all__ = [
+    "CancelStatus",
     "cancel_status",
     "deterministic_scheduling",
-    "is_in_cancelled_scope",
+    "is_cancelled",
     "raise_in",
     "replace_clock",
     "run_context",
@@ -39,7 +40,7 @@ run_context = GLOBAL_RUN_CONTEXT
 sniffio_local = sniffio_library
 
 
-def cancel_status(task: Task) -> object:
+def cancel_status(task: Task) -> CancelStatus:
     """Return a token that is the same before and after code that leaves all its cancel scopes.
 
     A public way would be a cancel scope of our own around the code, which complains when it is left
@@ -48,12 +49,12 @@ def cancel_status(task: Task) -> object:
     return task._cancel_status
 
 
-def is_in_cancelled_scope(task: Task) -> bool:
-    """Say whether ``task`` is to be cancelled at its next checkpoint.
+def is_cancelled(status: CancelStatus) -> bool:
+    """Say whether a task with this cancel status is to be cancelled at its next checkpoint.
 
     ``trio.current_effective_deadline()`` would replace it, at ten times the cost.
     """
-    return task._cancel_status.effectively_cancelled
+    return status.effectively_cancelled
 
 
 def raise_in(task: Task, error: type[BaseException]) -> None:
