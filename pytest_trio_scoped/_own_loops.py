@@ -61,20 +61,20 @@ def _nothing() -> None: ...
 class OwnLoops(LoopChoice):
     """Chooses the loop of each test.
 
-    ``library`` has the function ``run`` that runs the tests which do not say it themselves.  Tests are not
-    called at all if ``is_set_up_only``.
+    ``run_by`` names the library whose function ``run`` runs the tests that do not say it themselves.  Tests
+    are not called at all if ``is_set_up_only``.
     """
 
     def __init__(
         self,
         session: TrioSession,
-        library: str = "trio",
+        run_by: str = "trio",
         take_over: TakeOver = lambda *_: False,
         *,
         is_set_up_only: bool = False,
     ) -> None:
         self._session = session
-        self._library = library
+        self._run_by = run_by
         self._take_over = take_over
         self._is_set_up_only = is_set_up_only
         self._lookahead: Lookahead | None = None
@@ -254,17 +254,17 @@ class OwnLoops(LoopChoice):
         if run is None:
             parent, run = self._run_above
             if parent is not item.parent:  # the walk up takes as long as all the rest here
-                run = _run_in(item.iter_markers()) or self._run_of_library(item)
+                run = _run_in(item.iter_markers()) or self._default_run(item)
                 self._run_above = item.parent, run
         if run is not None and not callable(run):
             _fail(_errors.RUN_IS_NO_FUNCTION, item, run=run)
         return None if run is trio.run else run
 
-    def _run_of_library(self, item: pytest.Function) -> Run | None:
-        if self._library == "trio":
+    def _default_run(self, item: pytest.Function) -> Run | None:
+        if self._run_by == "trio":
             return None
         try:
-            run: Run = importlib.import_module(self._library).run
+            run: Run = importlib.import_module(self._run_by).run
         except ImportError as error:
             _fail(_errors.QTRIO_IS_MISSING, item, error=error)
         return run

@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     session = config.stash[KEY] = TrioSession(settings, make_crashes)
     session.choice = own_loops = OwnLoops(
         session,
-        settings.library,
+        settings.run_by,
         _clock_fixtures.take_over,
         is_set_up_only=config.getoption("setuponly", False),  # with "--setup-plan" as well
     )
