@@ -241,9 +241,7 @@ class Loop:
 
     def run_soon(self, function: Callable[[], object]) -> None:
         """Call ``function`` in the next step of the loop, if there is one.  In any thread."""
-        if self.ctrl_c.token is not None:
-            with contextlib.suppress(trio.RunFinishedError):
-                self.ctrl_c.token.run_sync_soon(function)
+        self.ctrl_c.run_soon(function)
 
     def may_raise_in(self, frame: FrameType | None) -> bool:
         """Say whether a signal handler called in ``frame`` may raise: in no code of Trio's or ours."""
