@@ -108,10 +108,10 @@ class Crashes:
 
     def _cancel_who_depends(self) -> None:
         """Cancel what is waited for if it depends on a fixture that has crashed."""
+        if self._tear_downs:
+            self._limit(self._tear_downs[-1])
+            return
         for crash in self._unswept:
-            if self._tear_downs:
-                self._limit(self._tear_downs[-1])
-                continue
             if self._set_ups:
                 waiting, _ = self._set_ups[-1]
                 is_concerned = self._dependencies.has(waiting, crash.fixturedef)
