@@ -33,8 +33,9 @@ import pytest
 
 from . import _errors
 from ._alarms import Alarms
-from ._blame import Crash, add_note, describe, errors_of, one_of
+from ._blame import Crash, add_note, errors_of, one_of
 from ._dependencies import Dependencies
+from ._describe import describe
 from ._exceptions import innermost, prune
 from ._outcomes import ENDS_THE_RUN, is_cancelled, needs_our_frame
 from ._pytest_names import active_fixtures, finish_fixture, item_of

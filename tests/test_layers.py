@@ -28,7 +28,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("_loop",),
     ("_lifetime", "_clock", "_task_tree"),
     ("_bodies",),
-    ("_settings", "_pytest_names", "_outcomes", "_requests"),
+    ("_settings", "_pytest_names", "_outcomes", "_requests", "_describe"),
     ("_session", "_blame", "_dependencies"),
     (
         "_ownership",
