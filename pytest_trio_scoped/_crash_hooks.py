@@ -33,10 +33,6 @@ class CrashHooks:
         """What crashes while this test is torn down is this test's affair."""
         self._crashes.sweep_and_raise()
 
-    def pytest_unconfigure(self) -> None:
-        """End the thread of the alarms."""
-        self._crashes.alarms.close()
-
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """Report the crash for which something of the test was cancelled."""
         if call.excinfo is not None:

@@ -77,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config.hook, "pytest_timeout_set_timer"):
         manager.register(PytestTimeoutHooks(session, timeouts))
     if seconds := faulthandler_seconds(config):
-        manager.register(FaulthandlerHooks(session, timeouts, seconds))
+        manager.register(FaulthandlerHooks(session, seconds))
     if config.option.trio_seed is not None:
         from ._seed import SeedHooks  # imports Trio
 

@@ -22,6 +22,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_exceptions",
         "_supervisor",
         "_alarms",
+        "_stderr",
     ),
     ("_thread_state", "_nursery", "_user_task", "_wreck", "_ctrl_c"),
     ("_drivers",),
