@@ -167,6 +167,26 @@ async def test_a(slow): pass
     assert result.outcomes == {"test_a": "passed"}
 
 
+@pytest.mark.parametrize("func_only", [True, False])
+def test_what_a_test_is_stuck_in_is_told_at_once_past_capture(
+    timed: Suite, func_only: bool
+) -> None:
+    result = run(
+        timed,
+        f"""
+def blocks():
+    time.sleep(1.5)
+@pytest.mark.timeout(0.5, func_only={func_only})
+async def test_a():
+    blocks()
+""",
+    )
+    assert result.outcomes == {"test_a": "failed"}
+    before, _, _ = result.output.partition("FAILURES")
+    assert "It can't be cancelled: for 0.4 s sync code has kept the thread" in before
+    assert "in blocks\n" in before
+
+
 @pytest.mark.parametrize("which", ["earlier", "later"])
 def test_beside_a_limit_of_ours_the_earlier_counts(timed: Suite, which: str) -> None:
     ours = 0.2 if which == "earlier" else 10
