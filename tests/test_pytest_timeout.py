@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from harness import Result, Suite
+from harness import IMPATIENT, Result, Suite
 
 _TESTS = """
 import time
@@ -32,13 +32,7 @@ async def hangs_in_set_up():
 
 @pytest.fixture
 def timed(suite: Suite) -> Suite:
-    suite.write(
-        "conftest.py",
-        """
-        import pytest_trio_scoped._timeouts as timeouts
-        timeouts.PATIENCE = timeouts.GRACE = 0.4
-        """,
-    )
+    suite.write("conftest.py", IMPATIENT)
     return suite
 
 

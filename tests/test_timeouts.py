@@ -7,7 +7,7 @@ import types
 from typing import Any
 
 import pytest
-from harness import Suite
+from harness import IMPATIENT, Suite
 from loops import open_loop
 
 from pytest_trio_scoped._alarms import Alarms
@@ -16,15 +16,10 @@ from pytest_trio_scoped._timeouts import Timeouts
 #: Short enough for a test, long enough for a busy machine to set a test up.
 _LIMIT = "0.5"
 
-_IMPATIENT = """
-import pytest_trio_scoped._timeouts as timeouts
-timeouts.PATIENCE = timeouts.GRACE = 0.4
-"""
-
 
 @pytest.fixture
 def limited(suite: Suite) -> Suite:
-    suite.write("conftest.py", _IMPATIENT)
+    suite.write("conftest.py", IMPATIENT)
     suite.ini(f"trio_timeout = {_LIMIT}")
     return suite
 
