@@ -22,8 +22,8 @@ Who drives whom:
   that sync code below a generator fixture can wait as well.
 
 **Inside and outside.**  While pytest's own code runs, the loop stands in the middle of a task step.
-The thread-wide signs of that are put aside whenever a host is outside (``_thread_state``); Ctrl-C has a
-module of its own (``_ctrl_c``), and so have the tasks (``_drivers``).
+The thread-wide signs of that are put aside whenever a host is outside (``_border``); Ctrl-C has a module
+of its own (``_ctrl_c``), and so have the tasks (``_drivers``).
 
 **The end of the loop.**  Close ends it in order.  It may also end by itself: an exception is raised in
 Trio's run loop (by somebody's signal handler, say), or a system task crashes, upon which Trio cancels
@@ -35,9 +35,9 @@ Pinned by ``tests/test_loop.py``.
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager
 from contextvars import Context
 from functools import partial
 from types import FrameType
@@ -48,7 +48,8 @@ import outcome
 import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
-from . import _errors, _thread_state
+from . import _errors
+from ._border import Border
 from ._contexts import own_context
 from ._ctrl_c import CtrlC, Wait
 from ._drivers import CLOSE, END, KILL, Command, Drivers, Host, Stay, Throw, kill
@@ -89,9 +90,7 @@ class Loop:
         self._host = greenlet.getcurrent()
         self.ctrl_c = CtrlC(self._greenlet)
         self.drivers = Drivers()
-        self._is_inside = False
-        self._inside: _thread_state.ThreadState
-        self._outside: _thread_state.ThreadState
+        self._border = Border(self.ctrl_c.handler)
         self._root_task: trio.lowlevel.Task | None = None
         self._system_nursery: trio.Nursery | None = None
         self._own_tasks: frozenset[trio.lowlevel.Task] = frozenset()
@@ -121,17 +120,16 @@ class Loop:
     @property
     def is_inside(self) -> bool:
         """Whether the thread is inside: in Trio's state, in the middle of a task step."""
-        return self._is_inside
+        return self._border.is_inside
 
     @enable_ki_protection
     def open(self) -> None:
         """Start the Trio run and stop it in the first step of its main task."""
-        self._inside = _thread_state.without_trio()
-        self._enter()
+        self._border.enter()
         try:
             self._greenlet.switch()
         finally:
-            self._leave()
+            self._border.leave()
         if not self.is_open:
             raise self._lost()
         self._own_tasks = self.system_tasks()
@@ -149,11 +147,11 @@ class Loop:
         """
         if self.is_open:
             self.check_caller()
-            self._enter()
+            self._border.enter()
             try:
                 self._hop(KILL if at_once else CLOSE)
             finally:
-                self._leave()
+                self._border.leave()
         if at_once:
             return
         error = self._result.error if isinstance(self._result, outcome.Error) else None
@@ -188,56 +186,19 @@ class Loop:
 
     # ---------------------------------------------------------------- inside and outside (host)
 
-    # Outside, Ctrl-C raises KeyboardInterrupt between any two bytecodes.  So our handler is the first thing
-    # to be put in place and the last to be taken away, and both methods may be called twice.
-
-    def _enter(self) -> None:
-        if self._is_inside:
-            return
-        _thread_state.replace_sigint_handler(signal.default_int_handler, self.ctrl_c.handler)
-        self._outside = self._inside.swap()
-        self._is_inside = True
-
-    def _leave(self) -> None:
-        if not self._is_inside:
-            return
-        self._is_inside = False
-        self._inside = self._outside.swap()
-        _thread_state.replace_sigint_handler(self.ctrl_c.handler, signal.default_int_handler)
-
-    @contextlib.contextmanager
-    @enable_ki_protection
-    def outside(self) -> Iterator[None]:
+    def outside(self) -> AbstractContextManager[None]:
         """Run the block outside, wherever the caller is."""
-        if not self._is_inside:
-            yield
-            return
-        outside = self._outside
-        self._leave()
-        try:
-            yield
-        finally:
-            self._enter()
-            self._outside = outside
+        return self._border.outside()
 
-    @contextlib.contextmanager
-    @enable_ki_protection
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> AbstractContextManager[None]:
         """Run the block, sync code of ours, inside, wherever the caller is."""
-        if self._is_inside:
-            yield
-            return
-        self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
+        return self._border.inside()
 
     # ---------------------------------------------------------------- Ctrl-C
 
     def take_sigint(self) -> None:
         """Handle Ctrl-C again after somebody inside has taken it and is done with it."""
-        _thread_state.take_sigint(self.ctrl_c.handler)
+        self._border.take_sigint()
 
     def run_soon(self, function: Callable[[], object]) -> None:
         """Call ``function`` in the next step of the loop, if there is one.  In any thread."""
@@ -245,7 +206,7 @@ class Loop:
 
     def may_raise_in(self, frame: FrameType | None) -> bool:
         """Say whether a signal handler called in ``frame`` may raise: in no code of Trio's or ours."""
-        if self._is_inside:
+        if self._border.is_inside:
             return self.ctrl_c.may_raise_in(frame)
         return frame is None or not is_foreign_file(frame.f_code.co_filename)
 
@@ -270,7 +231,7 @@ class Loop:
         self.check_caller()
         host = greenlet.getcurrent()
         previous_context = host.gr_context
-        if self._is_inside:
+        if self._border.is_inside:
             try:
                 if context is not None:
                     host.gr_context = context
@@ -278,7 +239,7 @@ class Loop:
             finally:
                 host.gr_context = previous_context
         stay = Stay(host, name, context)
-        self._enter()
+        self._border.enter()
         try:
             self.ctrl_c.begin(stay)
             self._hop(stay)
@@ -290,7 +251,7 @@ class Loop:
             self._hop(END)
             self._end_if_broken_down()
         finally:
-            self._leave()
+            self._border.leave()
         if stay.problem is not None:
             message = f"errors in {name} and in the task it ran in"
             error = join(message, getattr(result, "error", None), stay.problem)
@@ -307,14 +268,14 @@ class Loop:
         """
         __tracebackhide__ = True
         self.check_caller()
-        if self._is_inside:
+        if self._border.is_inside:
             return self._step_waiting(wait, async_fn(*args)).unwrap()
-        self._enter()
+        self._border.enter()
         try:
             result = self._step_waiting(wait, async_fn(*args))
             self._end_if_broken_down()
         finally:
-            self._leave()
+            self._border.leave()
         return self._finish(result)
 
     def _step_waiting(self, wait: Wait, coroutine: Coroutine[Any, Any, T]) -> outcome.Outcome[T]:
@@ -382,8 +343,8 @@ class Loop:
         """
         if not self._greenlet:
             return Throw(greenlet.GreenletExit())
-        if not self._is_inside:
-            self._enter()  # Ctrl-C kept somebody from coming back inside
+        if not self._border.is_inside:
+            self._border.enter()  # Ctrl-C kept somebody from coming back inside
         self.drivers.caller = greenlet.getcurrent()
         try:
             answer = self._greenlet.switch(message)

@@ -25,7 +25,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_stderr",
     ),
     ("_thread_state", "_nursery", "_user_task", "_wreck", "_ctrl_c"),
-    ("_drivers",),
+    ("_drivers", "_border"),
     ("_loop",),
     ("_lifetime", "_clock", "_task_tree"),
     ("_bodies",),
