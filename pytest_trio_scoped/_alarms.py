@@ -10,6 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 
+#: Seconds in which a loop that is not stuck takes a step.
+PATIENCE = 1.0
+
 
 class Alarms:
     """Calls functions at their time, in one thread of its own, which is started for the first alarm."""

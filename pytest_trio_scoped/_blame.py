@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import _errors
+from ._describe import describe
 from ._exceptions import innermost, join, prune
 from ._outcomes import ENDS_THE_RUN, act_as_in_sync_code, is_cancelled
 
@@ -62,11 +63,6 @@ class Crash:
         assert self.error is not None
         self.is_told = True
         return self.error.with_traceback(self.traceback)  # without the frames of earlier reports
-
-
-def describe(fixturedef: _Fixture) -> str:
-    """Return the name and the scope of a fixture."""
-    return f"{fixturedef.argname!r} (scope {fixturedef.scope!r})"
 
 
 def add_note(error: BaseException, text: str) -> None:

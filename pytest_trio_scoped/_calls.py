@@ -24,7 +24,7 @@ class CallHooks:
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object | None:
         """Call the test's twin in its place.
 
-        Late among the hooks, so that a mark that another hook sets here still counts.
+        Not first: a mark that another hook sets here with ``tryfirst`` still counts.
         """
         __tracebackhide__ = True
         function = pyfuncitem.obj

@@ -29,10 +29,6 @@ class CrashHooks:
     def _watch_reports(self) -> None:
         self._manager.register(CrashReportHooks(self._crashes))
 
-    def pytest_unconfigure(self) -> None:
-        """End the thread of the alarms."""
-        self._crashes.alarms.close()
-
 
 class CrashReportHooks:
     """Say why something of a test was cancelled.  Registered when that happens first."""

@@ -32,9 +32,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import _errors
-from ._alarms import Alarms
-from ._blame import Crash, add_note, describe, errors_of, one_of
+from ._blame import Crash, add_note, errors_of, one_of
 from ._dependencies import Dependencies
+from ._describe import describe
 from ._exceptions import innermost, prune
 from ._outcomes import ENDS_THE_RUN, is_cancelled, needs_our_frame
 from ._pytest_names import active_fixtures, finish_fixture, item_of
@@ -85,7 +85,6 @@ class Crashes:
         self._set_ups: list[tuple[_Fixture, pytest.FixtureRequest]] = []
         #: Whose tear-down is under way, the innermost last.
         self._tear_downs: list[_TearDown] = []
-        self.alarms = Alarms()
         #: Whose set-up has raised because the loop was lost.
         self._lost_set_ups: list[tuple[_Fixture, pytest.FixtureRequest]] = []
         #: The test at hand, from its first set-up until its tear-down.
@@ -110,10 +109,10 @@ class Crashes:
 
     def _cancel_who_depends(self) -> None:
         """Cancel what is waited for if it depends on a fixture that has crashed."""
+        if self._tear_downs:
+            self._limit(self._tear_downs[-1])
+            return
         for crash in self._unswept:
-            if self._tear_downs:
-                self._limit(self._tear_downs[-1])
-                continue
             if self._set_ups:
                 waiting, _ = self._set_ups[-1]
                 is_concerned = self._dependencies.has(waiting, crash.fixturedef)
@@ -232,7 +231,7 @@ class Crashes:
                 raise
         finally:
             self._tear_downs.pop()
-            self.alarms.drop(tear_down)
+            self._session.alarms.drop(tear_down)
         message = _errors.TEAR_DOWN_CUT_SHORT.format(
             name=describe(fixturedef), crashed=describe(crash.fixturedef), seconds=GRACE
         )
@@ -245,7 +244,7 @@ class Crashes:
         if crash is not None:
             # By real time: the loop's clock may stand still, or jump.
             seconds = max(0, crash.deadline - time.monotonic())
-            self.alarms.set(tear_down, seconds, partial(self._end_grace, tear_down))
+            self._session.alarms.set(tear_down, seconds, partial(self._end_grace, tear_down))
 
     def _end_grace(self, tear_down: _TearDown) -> None:
         tear_down.loop.run_soon(partial(self._cut_short, tear_down))
@@ -254,7 +253,7 @@ class Crashes:
         if tear_down in self._tear_downs:
             tear_down.loop.ctrl_c.cancel_waits(tear_down.depth)
             # And what it waits for next.
-            self.alarms.set(tear_down, _AGAIN, partial(self._end_grace, tear_down))
+            self._session.alarms.set(tear_down, _AGAIN, partial(self._end_grace, tear_down))
 
     def _crash_below(self, fixturedef: _Fixture) -> Crash | None:
         """Return a crash, not yet swept, of something that ``fixturedef`` depends on."""

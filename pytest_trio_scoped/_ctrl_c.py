@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from collections.abc import Callable
 from types import FrameType
 from typing import Protocol
 
@@ -72,9 +73,13 @@ class CtrlC:
 
     def _request(self) -> None:
         self._is_requested = True
+        self.run_soon(self._interrupt_wait)
+
+    def run_soon(self, function: Callable[[], object]) -> None:
+        """Call ``function`` in the next step of the loop, if there is one.  In any thread."""
         if self.token is not None:
             with contextlib.suppress(trio.RunFinishedError):
-                self.token.run_sync_soon(self._interrupt_wait)
+                self.token.run_sync_soon(function)
 
     def _interrupt_wait(self) -> None:
         if self._is_requested and self.waits:

@@ -5,7 +5,6 @@ Pinned by ``tests/test_faulthandler_tree.py``.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,18 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import _errors
-from ._alarms import Alarms
+from ._alarms import PATIENCE
 from ._session import TrioSession
-from ._timeout_hooks import TimeoutHooks
 
 if TYPE_CHECKING:
     from ._loop import Loop
 
 #: Seconds after pytest's own dump.
 _DELAY = 0.1
-
-#: Seconds in which a loop that is not stuck takes a step.
-_PATIENCE = 1.0
 
 
 def faulthandler_seconds(config: pytest.Config) -> float:
@@ -36,16 +31,19 @@ def faulthandler_seconds(config: pytest.Config) -> float:
 class FaulthandlerHooks:
     """Dump the tree of tasks after so many ``seconds``.  Registered if there is such a limit."""
 
-    def __init__(self, session: TrioSession, hooks: TimeoutHooks, seconds: float) -> None:
+    def __init__(self, session: TrioSession, seconds: float) -> None:
         self._session = session
-        self._hooks = hooks
         self._seconds = seconds
-        self._alarms = Alarms()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Open the file that is written to."""
+        self._session.stderr.open()
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
         """Set the alarm for one test."""
-        self._alarms.set(self, self._seconds + _DELAY, self._ask)
+        self._session.alarms.set(self, self._seconds + _DELAY, self._ask)
         try:
             return (yield)
         finally:
@@ -61,26 +59,19 @@ class FaulthandlerHooks:
         """Dump nothing while the user has a look at a failure, as pytest."""
         self._stop()
 
-    def pytest_unconfigure(self) -> None:
-        """End the thread of the alarms."""
-        self._alarms.close()
-
     def _stop(self) -> None:
-        self._alarms.drop(self)
+        self._session.alarms.drop(self)
 
     def _ask(self) -> None:
         loop = self._session.present_loop
         if loop is None:
             return
         # Greenlets are looked at from their own thread, unless that is stuck in one of them.
-        self._alarms.set(self, _PATIENCE, partial(self._dump, loop))
+        self._session.alarms.set(self, PATIENCE, partial(self._dump, loop))
         loop.run_soon(partial(self._dump, loop))
 
     def _dump(self, loop: Loop) -> None:
         from ._task_tree import describe_tasks_of_stuck
 
         self._stop()
-        text = f"\n{_errors.TASK_TREE}\n\n{describe_tasks_of_stuck(loop)}\n\n"
-        if self._hooks.stderr == -1:  # the user has closed it
-            return
-        os.write(self._hooks.stderr, text.encode(errors="replace"))
+        self._session.stderr.write(f"{_errors.TASK_TREE}\n\n{describe_tasks_of_stuck(loop)}")

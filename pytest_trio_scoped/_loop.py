@@ -22,8 +22,8 @@ Who drives whom:
   that sync code below a generator fixture can wait as well.
 
 **Inside and outside.**  While pytest's own code runs, the loop stands in the middle of a task step.
-The thread-wide signs of that are put aside whenever a host is outside (``_thread_state``); Ctrl-C has a
-module of its own (``_ctrl_c``), and so have the tasks (``_drivers``).
+The thread-wide signs of that are put aside whenever a host is outside (``_border``); Ctrl-C has a module
+of its own (``_ctrl_c``), and so have the tasks (``_drivers``).
 
 **The end of the loop.**  Close ends it in order.  It may also end by itself: an exception is raised in
 Trio's run loop (by somebody's signal handler, say), or a system task crashes, upon which Trio cancels
@@ -36,10 +36,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager
 from contextvars import Context
 from functools import partial
-from signal import default_int_handler
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
@@ -49,11 +49,11 @@ import trio
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from . import _errors
+from ._border import Border
 from ._contexts import own_context
 from ._ctrl_c import CtrlC, Wait
 from ._drivers import CLOSE, END, KILL, Command, Drivers, Host, Stay, Throw, kill
 from ._exceptions import is_foreign_file, join
-from ._thread_state import ThreadState, replace_sigint_handler, take_sigint, without_trio
 from ._trio_names import cancel_status, is_cancelled
 from ._wreck import LoopLost, bury, let_go
 
@@ -90,9 +90,7 @@ class Loop:
         self._host = greenlet.getcurrent()
         self.ctrl_c = CtrlC(self._greenlet)
         self.drivers = Drivers()
-        self._is_inside = False
-        self._inside: ThreadState
-        self._outside: ThreadState
+        self._border = Border(self.ctrl_c.handler)
         self._root_task: trio.lowlevel.Task | None = None
         self._system_nursery: trio.Nursery | None = None
         self._own_tasks: frozenset[trio.lowlevel.Task] = frozenset()
@@ -122,17 +120,16 @@ class Loop:
     @property
     def is_inside(self) -> bool:
         """Whether the thread is inside: in Trio's state, in the middle of a task step."""
-        return self._is_inside
+        return self._border.is_inside
 
     @enable_ki_protection
     def open(self) -> None:
         """Start the Trio run and stop it in the first step of its main task."""
-        self._inside = without_trio()
-        self._enter()
+        self._border.enter()
         try:
             self._greenlet.switch()
         finally:
-            self._leave()
+            self._border.leave()
         if not self.is_open:
             raise self._lost()
         self._own_tasks = self.system_tasks()
@@ -150,11 +147,11 @@ class Loop:
         """
         if self.is_open:
             self.check_caller()
-            self._enter()
+            self._border.enter()
             try:
                 self._hop(KILL if at_once else CLOSE)
             finally:
-                self._leave()
+                self._border.leave()
         if at_once:
             return
         error = self._result.error if isinstance(self._result, outcome.Error) else None
@@ -189,66 +186,27 @@ class Loop:
 
     # ---------------------------------------------------------------- inside and outside (host)
 
-    # Outside, Ctrl-C raises KeyboardInterrupt between any two bytecodes.  So our handler is the first thing
-    # to be put in place and the last to be taken away, and both methods may be called twice.
-
-    def _enter(self) -> None:
-        if self._is_inside:
-            return
-        replace_sigint_handler(default_int_handler, self.ctrl_c.handler)
-        self._outside = self._inside.swap()
-        self._is_inside = True
-
-    def _leave(self) -> None:
-        if not self._is_inside:
-            return
-        self._is_inside = False
-        self._inside = self._outside.swap()
-        replace_sigint_handler(self.ctrl_c.handler, default_int_handler)
-
-    @contextlib.contextmanager
-    @enable_ki_protection
-    def outside(self) -> Iterator[None]:
+    def outside(self) -> AbstractContextManager[None]:
         """Run the block outside, wherever the caller is."""
-        if not self._is_inside:
-            yield
-            return
-        outside = self._outside
-        self._leave()
-        try:
-            yield
-        finally:
-            self._enter()
-            self._outside = outside
+        return self._border.outside()
 
-    @contextlib.contextmanager
-    @enable_ki_protection
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> AbstractContextManager[None]:
         """Run the block, sync code of ours, inside, wherever the caller is."""
-        if self._is_inside:
-            yield
-            return
-        self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
+        return self._border.inside()
 
     # ---------------------------------------------------------------- Ctrl-C
 
     def take_sigint(self) -> None:
         """Handle Ctrl-C again after somebody inside has taken it and is done with it."""
-        take_sigint(self.ctrl_c.handler)
+        self._border.take_sigint()
 
     def run_soon(self, function: Callable[[], object]) -> None:
         """Call ``function`` in the next step of the loop, if there is one.  In any thread."""
-        if self.ctrl_c.token is not None:
-            with contextlib.suppress(trio.RunFinishedError):
-                self.ctrl_c.token.run_sync_soon(function)
+        self.ctrl_c.run_soon(function)
 
     def may_raise_in(self, frame: FrameType | None) -> bool:
         """Say whether a signal handler called in ``frame`` may raise: in no code of Trio's or ours."""
-        if self._is_inside:
+        if self._border.is_inside:
             return self.ctrl_c.may_raise_in(frame)
         return frame is None or not is_foreign_file(frame.f_code.co_filename)
 
@@ -273,7 +231,7 @@ class Loop:
         self.check_caller()
         host = greenlet.getcurrent()
         previous_context = host.gr_context
-        if self._is_inside:
+        if self._border.is_inside:
             try:
                 if context is not None:
                     host.gr_context = context
@@ -283,7 +241,7 @@ class Loop:
         stay = Stay(host, name, context)
         value: T
         error: BaseException | None = None
-        self._enter()
+        self._border.enter()
         try:
             self.ctrl_c.begin(stay)
             self._hop(stay)
@@ -298,7 +256,7 @@ class Loop:
             self._hop(END)
             self._end_if_broken_down()
         finally:
-            self._leave()
+            self._border.leave()
         if stay.problem is not None:
             error = join(f"errors in {name} and in the task it ran in", error, stay.problem)
         self._raise_if_ended(error)
@@ -314,7 +272,7 @@ class Loop:
         """
         __tracebackhide__ = True
         self.check_caller()
-        if self._is_inside:
+        if self._border.is_inside:
             self.ctrl_c.begin(wait)
             try:
                 return self.step(async_fn(*args))
@@ -322,7 +280,7 @@ class Loop:
                 self.ctrl_c.waits.pop()
         value: T
         error: BaseException | None = None
-        self._enter()
+        self._border.enter()
         try:
             self.ctrl_c.begin(wait)
             try:
@@ -332,7 +290,7 @@ class Loop:
             self.ctrl_c.waits.pop()
             self._end_if_broken_down()
         finally:
-            self._leave()
+            self._border.leave()
         self._raise_if_ended(error)
         return value
 
@@ -397,8 +355,8 @@ class Loop:
         """
         if not self._greenlet:
             return Throw(greenlet.GreenletExit())
-        if not self._is_inside:
-            self._enter()  # Ctrl-C kept somebody from coming back inside
+        if not self._border.is_inside:
+            self._border.enter()  # Ctrl-C kept somebody from coming back inside
         self.drivers.caller = greenlet.getcurrent()
         try:
             answer = self._greenlet.switch(message)

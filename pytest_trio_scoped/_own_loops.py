@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import pytest
 
 from . import _errors
+from ._describe import describe
 from ._ownership import THREAD_MARK, body_of, is_async, is_our_test
 from ._pytest_names import (
     UnittestItem,
@@ -61,20 +62,20 @@ def _nothing() -> None: ...
 class OwnLoops(LoopChoice):
     """Chooses the loop of each test.
 
-    ``library`` has the function ``run`` that runs the tests which do not say it themselves.  Tests are not
-    called at all if ``is_set_up_only``.
+    ``run_by`` names the library whose function ``run`` runs the tests that do not say it themselves.  Tests
+    are not called at all if ``is_set_up_only``.
     """
 
     def __init__(
         self,
         session: TrioSession,
-        library: str = "trio",
+        run_by: str = "trio",
         take_over: TakeOver = lambda *_: False,
         *,
         is_set_up_only: bool = False,
     ) -> None:
         self._session = session
-        self._library = library
+        self._run_by = run_by
         self._take_over = take_over
         self._is_set_up_only = is_set_up_only
         self._lookahead: Lookahead | None = None
@@ -97,7 +98,7 @@ class OwnLoops(LoopChoice):
             if self._session.own_loop is not None and not _is_nursery(fixturedef):
                 # pytest keeps the error for the scope; who asks for it next is not concerned.
                 item.addfinalizer(partial(finish_fixture, fixturedef, request))
-                _fail(_errors.WIDE_ON_OWN_LOOP, item, fixture=_describe(fixturedef))
+                _fail(_errors.WIDE_ON_OWN_LOOP, item, fixture=describe(fixturedef))
             return
         top = request_of(item)
         if top is self._begun():
@@ -205,7 +206,7 @@ class OwnLoops(LoopChoice):
             if narrow is not None and clock is not None:
                 self._refuse_late(item, clock, clocks)
             if narrow is not None:
-                _fail(_errors.LATE_MARK, item, run=_name_of(run), fixture=_describe(narrow))
+                _fail(_errors.LATE_MARK, item, run=_name_of(run), fixture=describe(narrow))
             self._open(item, run, clock)
         elif run is not None and is_async(body_of(item.obj)):
             is_marked = any("run" in mark.kwargs for mark in item.iter_markers("trio"))
@@ -214,7 +215,7 @@ class OwnLoops(LoopChoice):
                 _errors.RUN_AND_WIDE_FIXTURE,
                 item,
                 run=_name_of(run),
-                fixture=_describe(wide),
+                fixture=describe(wide),
                 remedy=remedy,
             )
         elif clock is not None and not self._take_over(item, clock, self._session.loop):
@@ -222,7 +223,7 @@ class OwnLoops(LoopChoice):
                 _errors.CLOCK_AND_WIDE_FIXTURE,
                 item,
                 clock=_names_of(clock, clocks),
-                fixture=_describe(wide),
+                fixture=describe(wide),
             )
 
     def _clocks_and_instruments(
@@ -254,17 +255,17 @@ class OwnLoops(LoopChoice):
         if run is None:
             parent, run = self._run_above
             if parent is not item.parent:  # the walk up takes as long as all the rest here
-                run = _run_in(item.iter_markers()) or self._run_of_library(item)
+                run = _run_in(item.iter_markers()) or self._default_run(item)
                 self._run_above = item.parent, run
         if run is not None and not callable(run):
             _fail(_errors.RUN_IS_NO_FUNCTION, item, run=run)
         return None if run is trio.run else run
 
-    def _run_of_library(self, item: pytest.Function) -> Run | None:
-        if self._library == "trio":
+    def _default_run(self, item: pytest.Function) -> Run | None:
+        if self._run_by == "trio":
             return None
         try:
-            run: Run = importlib.import_module(self._library).run
+            run: Run = importlib.import_module(self._run_by).run
         except ImportError as error:
             _fail(_errors.QTRIO_IS_MISSING, item, error=error)
         return run
@@ -318,7 +319,7 @@ class OwnLoops(LoopChoice):
     def _refuse_wide(self, item: pytest.Function) -> None:
         wide = self._live_fixture(item, is_wide=True)
         if wide is not None:
-            _fail(_errors.WIDE_ON_OWN_LOOP, item, fixture=_describe(wide))
+            _fail(_errors.WIDE_ON_OWN_LOOP, item, fixture=describe(wide))
 
     def _refuse_late(
         self, item: pytest.Function, clock: Clock, clocks: dict[str, Clock]
@@ -329,7 +330,7 @@ class OwnLoops(LoopChoice):
             _errors.LATE_CLOCK,
             item,
             clock=_names_of(clock, clocks),
-            fixture=_describe(fixturedef),
+            fixture=describe(fixturedef),
         )
 
 
@@ -373,11 +374,6 @@ def _attach(item: pytest.Function, loop: Loop, instruments: list[Instrument]) ->
 def _is_nursery(fixturedef: pytest.FixtureDef[Any]) -> bool:
     """Say whether this is the fixture ``nursery``, which stands for one of the asker's own."""
     return getattr(fixturedef.func, "__module__", None) == f"{__package__}._builtin_fixtures"
-
-
-def _describe(fixturedef: pytest.FixtureDef[Any]) -> str:
-    # As in _blame, which imports Trio.
-    return f"{fixturedef.argname!r} (scope {fixturedef.scope!r})"
 
 
 def _names_of(clock: Clock | None, clocks: dict[str, Clock]) -> str:

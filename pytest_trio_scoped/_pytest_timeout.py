@@ -40,6 +40,11 @@ class PytestTimeoutHooks:
         self._is_cancelled = False
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Open the file that is written to; it is too late for that when a test is called."""
+        self._session.stderr.open()
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool | None:
         """Watch an async test in place of pytest-timeout."""
         if not self._is_async(item):

@@ -57,8 +57,8 @@ class RunHooks:
         return result
 
     def pytest_unconfigure(self) -> None:
-        """Close the loop if Ctrl-C kept :meth:`pytest_sessionfinish` from it."""
-        self._session.finish()
+        """Close the loop if Ctrl-C kept :meth:`pytest_sessionfinish` from it, and all else."""
+        self._session.close()
 
 
 @contextmanager

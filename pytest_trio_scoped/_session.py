@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import pytest
 
 from . import _errors
+from ._alarms import Alarms
 from ._pytest_names import active_fixture, fixture_of, item_of
 from ._settings import Settings
+from ._stderr import Stderr
 
 if TYPE_CHECKING:
     import trio
@@ -93,6 +95,9 @@ class TrioSession:
         self._make_crashes = make_crashes
         self._loop: Loop | None = None
         self._own_loop: Loop | None = None
+        #: Started and opened by those who need them, closed by :meth:`close`.
+        self.alarms = Alarms()
+        self.stderr = Stderr()
         #: Who decides which test gets a loop of its own.
         self.choice = LoopChoice()
         #: Who cancels what takes too long.
@@ -248,6 +253,14 @@ class TrioSession:
         finally:
             if self._loop is not None:
                 _close(self._loop, at_once=at_once)
+
+    def close(self) -> None:
+        """Finish, if that was missed, and give back what is left."""
+        try:
+            self.finish()
+        finally:
+            self.alarms.close()
+            self.stderr.close()
 
 
 def _close(loop: Loop, *, at_once: bool) -> None:

@@ -65,8 +65,8 @@ class Settings:
     """What the user asked for."""
 
     is_trio_mode: bool
-    #: The library whose ``run`` runs the tests.
-    library: str
+    #: The library whose ``run`` runs the tests, "trio" or "qtrio".
+    run_by: str
     #: Seconds that a phase of a test may take on the loop, 0 for no limit, and who says so.
     timeout: float = 0
     timeout_source: str = "trio_timeout"
@@ -74,13 +74,13 @@ class Settings:
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
         """Read the settings of ``config``."""
-        library = str(config.getini("trio_run"))
-        if library not in {"trio", "qtrio"}:
-            raise pytest.UsageError(_errors.RUN_NOT_KNOWN.format(value=library))
+        run_by = str(config.getini("trio_run"))
+        if run_by not in {"trio", "qtrio"}:
+            raise pytest.UsageError(_errors.RUN_NOT_KNOWN.format(value=run_by))
         timeout, source = _timeout_of(config)
         return cls(
             is_trio_mode=bool(config.getini("trio_mode")),
-            library=library,
+            run_by=run_by,
             timeout=timeout,
             timeout_source=source,
         )

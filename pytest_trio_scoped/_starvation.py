@@ -21,7 +21,7 @@ import pytest
 import trio
 
 from . import _errors
-from ._blame import describe
+from ._describe import describe
 from ._lifetime import Lifetime
 from ._loop import Loop
 from ._pytest_names import active_fixtures

@@ -5,8 +5,6 @@ Pinned by ``tests/test_timeouts.py``.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -27,15 +25,12 @@ class TimeoutHooks:
         self._session = session
         self._settings = settings
         self._timeouts: Timeouts | None = None
-        #: The file of what has to be told at once.
-        self.stderr = -1
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Register the hooks of each phase, which cost every test, only where there is a limit."""
-        if sys.__stderr__ is not None:  # the user may have closed it
-            self.stderr = os.dup(sys.__stderr__.fileno())  # pytest redirects it for each phase
         if self._settings.timeout or _any_marked(session.items):
+            self._session.stderr.open()
             phases = PhaseHooks(self.timeouts(session.config), self._settings)
             session.config.pluginmanager.register(phases)
 
@@ -44,16 +39,9 @@ class TimeoutHooks:
         if self._timeouts is None:
             from ._timeouts import Timeouts
 
-            self._timeouts = self._session.time_limit = Timeouts(self._session, self.stderr)
+            self._timeouts = self._session.time_limit = Timeouts(self._session)
             config.pluginmanager.register(ReportHooks(self._timeouts))
         return self._timeouts
-
-    def pytest_unconfigure(self) -> None:
-        """End the thread of the alarms."""
-        if self._timeouts is not None:
-            self._timeouts.alarms.close()
-        if self.stderr != -1:
-            os.close(self.stderr)
 
 
 class ReportHooks:

@@ -17,8 +17,6 @@ Pinned by ``tests/test_timeouts.py``.
 
 from __future__ import annotations
 
-import faulthandler
-import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -28,7 +26,7 @@ import pytest
 import trio
 
 from . import _errors
-from ._alarms import Alarms
+from ._alarms import PATIENCE
 from ._drivers import kill
 from ._exceptions import everything_in
 from ._outcomes import ENDS_THE_RUN, is_cancelled
@@ -40,26 +38,18 @@ if TYPE_CHECKING:
     from ._ctrl_c import Wait
     from ._loop import Loop
 
-#: Seconds in which a loop that is not stuck takes a step.
-PATIENCE = 1.0
-
 #: Seconds that what has been cancelled may take to end.
 GRACE = 5.0
-
-#: In place of the file of stderr, if the user has closed it.
-NO_FILE = -1
 
 #: Seconds until it is looked again whether anything waits for the loop.
 _POLL = 0.1
 
 
 class Timeouts(TimeLimit):
-    """The watches of one session.  What has to be told at once is written to the file ``stderr``."""
+    """The watches of one session."""
 
-    def __init__(self, session: TrioSession, stderr: int) -> None:
+    def __init__(self, session: TrioSession) -> None:
         self._session = session
-        self._stderr = stderr
-        self.alarms = Alarms()
         self._watches: list[Watch] = []
         #: What the code of the phase was told; it may have caught that.
         self._raised: BaseException | None = None
@@ -70,7 +60,7 @@ class Timeouts(TimeLimit):
         With ``in_parts`` what comes after something that was cancelled has the whole limit again.
         """
         text = _errors.TIMED_OUT.format(what=what, seconds=seconds, source=source)
-        watch = Watch(self._session, self.alarms, self._stderr, text, seconds, in_parts=in_parts)
+        watch = Watch(self._session, text, seconds, in_parts=in_parts)
         self._watches.append(watch)
         return watch
 
@@ -134,16 +124,12 @@ class Watch:
     def __init__(
         self,
         session: TrioSession,
-        alarms: Alarms,
-        stderr: int,
         text: str,
         seconds: float,
         *,
         in_parts: bool,
     ) -> None:
         self._session = session
-        self._alarms = alarms
-        self._stderr = stderr
         self._text = text
         self._seconds = seconds
         self._in_parts = in_parts
@@ -153,12 +139,12 @@ class Watch:
         self._cancelled_at = 0.0
         #: What happened and nobody was told of.
         self._failure: str | None = None
-        alarms.set(self, seconds, self.expire)
+        session.alarms.set(self, seconds, self.expire)
 
     def end(self) -> None:
         """Watch no more."""
         self.is_over = True
-        self._alarms.drop(self)
+        self._session.alarms.drop(self)
 
     def take(self) -> str | None:
         """Return what to tell of the limit if it was exceeded, once."""
@@ -174,13 +160,13 @@ class Watch:
         loop = self._session.present_loop
         if loop is None or not loop.ctrl_c.waits:
             # Sync code that is not ours to end; it counts if something is waited for after it.
-            self._alarms.set(self, _POLL, self.expire)
+            self._session.alarms.set(self, _POLL, self.expire)
             return
         self._failure = self._tell(_errors.NOT_CANCELLED)  # if it ends before the loop gets there
         self._ask(loop, self._cancel)
 
     def _ask(self, loop: Loop, function: Callable[[Loop], None]) -> None:
-        self._alarms.set(self, PATIENCE, partial(self._report_stuck, loop))
+        self._session.alarms.set(self, PATIENCE, partial(self._report_stuck, loop))
         loop.run_soon(partial(function, loop))
 
     def _report_stuck(self, loop: Loop) -> None:
@@ -190,24 +176,19 @@ class Watch:
             self.expire()
             return
         stuck = _errors.STUCK.format(seconds=PATIENCE)
-        self._report(self._tell(stuck, describe_tasks_of_stuck(loop)))
-        if self._stderr != NO_FILE:
-            faulthandler.dump_traceback(self._stderr)
+        self._session.stderr.write(self._tell(stuck, describe_tasks_of_stuck(loop)))
+        self._session.stderr.dump_threads()
 
     def _look(self, loop: Loop) -> None:
         if self.is_over:
             return
         if self._wait not in loop.ctrl_c.waits:
             seconds = self._seconds if self._in_parts else _POLL
-            self._alarms.set(self, seconds, self.expire)
+            self._session.alarms.set(self, seconds, self.expire)
         elif time.monotonic() < self._cancelled_at + GRACE:
-            self._alarms.set(self, _POLL, partial(self._look, loop))
+            self._session.alarms.set(self, _POLL, partial(self._look, loop))
         else:
             self._ask(loop, self._kill)
-
-    def _report(self, text: str) -> None:
-        if self._stderr != NO_FILE:
-            os.write(self._stderr, f"\n{text}\n\n".encode(errors="replace"))
 
     def _tell(self, *details: str) -> str:
         return f"{self._text}\n" + "\n\n".join(details)
@@ -215,23 +196,23 @@ class Watch:
     # ---------------------------------------------------------------- on the loop
 
     def _cancel(self, loop: Loop) -> None:
-        self._alarms.drop(self)
+        self._session.alarms.drop(self)
         if self.is_over:
             return
         if not loop.ctrl_c.waits:
-            self._alarms.set(self, _POLL, self.expire)
+            self._session.alarms.set(self, _POLL, self.expire)
             return
         self._wait = loop.ctrl_c.waits[0]
         self._failure = self._tell(_errors.CANCELLED, describe_tasks(loop))
         loop.ctrl_c.cancel_waits()
         self._cancelled_at = time.monotonic()
-        self._alarms.set(self, _POLL, partial(self._look, loop))
+        self._session.alarms.set(self, _POLL, partial(self._look, loop))
 
     def _kill(self, loop: Loop) -> None:
-        self._alarms.drop(self)
+        self._session.alarms.drop(self)
         if self.is_over or self._wait not in loop.ctrl_c.waits:
             return
         text = self._tell(_errors.NOT_ENDED.format(seconds=GRACE), describe_tasks(loop))
         self._failure = text
-        self._report(text)
+        self._session.stderr.write(text)
         trio.lowlevel.spawn_system_task(kill, Killed(text))

@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     session = config.stash[KEY] = TrioSession(settings, make_crashes)
     session.choice = own_loops = OwnLoops(
         session,
-        settings.library,
+        settings.run_by,
         _clock_fixtures.take_over,
         is_set_up_only=config.getoption("setuponly", False),  # with "--setup-plan" as well
     )
@@ -80,7 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config.hook, "pytest_timeout_set_timer"):
         manager.register(PytestTimeoutHooks(session, timeouts))
     if seconds := faulthandler_seconds(config):
-        manager.register(FaulthandlerHooks(session, timeouts, seconds))
+        manager.register(FaulthandlerHooks(session, seconds))
     if config.option.trio_seed is not None:
         from ._seed import SeedHooks  # imports Trio
 

@@ -23,6 +23,12 @@ EVERY_SCOPE = ("function", "class", "module", "package", "session")
 every_scope = pytest.mark.parametrize("scope", EVERY_SCOPE)
 every_mode = pytest.mark.parametrize("trio_mode", [True, False], ids=["trio_mode", "marked"])
 
+#: A conftest: what is stuck or shielded is given up soon.
+IMPATIENT = """
+import pytest_trio_scoped._timeouts as timeouts
+timeouts.PATIENCE = timeouts.GRACE = 0.4
+"""
+
 _TRACE_MODULE = """
 import os
 _path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trace.txt")

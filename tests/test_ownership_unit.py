@@ -179,7 +179,7 @@ every_owner = pytest.mark.parametrize(("marks", "in_trio_mode", "without"), OWNE
 
 def session(is_trio_mode: bool) -> TrioSession:
     return TrioSession(
-        Settings(is_trio_mode=is_trio_mode, library="trio"), lambda _: pytest.fail("not asked for")
+        Settings(is_trio_mode=is_trio_mode, run_by="trio"), lambda _: pytest.fail("not asked for")
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from harness import Result, Suite
+from harness import IMPATIENT, Result, Suite
 
 _TESTS = """
 import time
@@ -32,13 +32,7 @@ async def hangs_in_set_up():
 
 @pytest.fixture
 def timed(suite: Suite) -> Suite:
-    suite.write(
-        "conftest.py",
-        """
-        import pytest_trio_scoped._timeouts as timeouts
-        timeouts.PATIENCE = timeouts.GRACE = 0.4
-        """,
-    )
+    suite.write("conftest.py", IMPATIENT)
     return suite
 
 
@@ -165,6 +159,26 @@ async def test_a(slow): pass
 """,
     )
     assert result.outcomes == {"test_a": "passed"}
+
+
+@pytest.mark.parametrize("func_only", [True, False])
+def test_what_a_test_is_stuck_in_is_told_at_once_past_capture(
+    timed: Suite, func_only: bool
+) -> None:
+    result = run(
+        timed,
+        f"""
+def blocks():
+    time.sleep(1.5)
+@pytest.mark.timeout(0.5, func_only={func_only})
+async def test_a():
+    blocks()
+""",
+    )
+    assert result.outcomes == {"test_a": "failed"}
+    before, _, _ = result.output.partition("FAILURES")
+    assert "It can't be cancelled: for 0.4 s sync code has kept the thread" in before
+    assert "in blocks\n" in before
 
 
 @pytest.mark.parametrize("which", ["earlier", "later"])

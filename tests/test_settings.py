@@ -76,13 +76,13 @@ def test_every_option_says_what_it_does() -> None:
 @pytest.mark.parametrize("value", [True, False])
 def test_reads_the_mode(value: bool) -> None:
     settings = Settings.of(FakeConfig(trio_mode=value, trio_run="trio"))  # type: ignore[arg-type]
-    assert settings == Settings(is_trio_mode=value, library="trio")
+    assert settings == Settings(is_trio_mode=value, run_by="trio")
 
 
 @pytest.mark.parametrize("value", ["trio", "qtrio"])
 def test_reads_whose_run_function_runs_the_tests(value: str) -> None:
     settings = Settings.of(FakeConfig(trio_mode=True, trio_run=value))  # type: ignore[arg-type]
-    assert settings == Settings(is_trio_mode=True, library=value)
+    assert settings == Settings(is_trio_mode=True, run_by=value)
 
 
 def test_refuses_other_libraries() -> None:
@@ -117,6 +117,6 @@ def test_reads_the_timeout_and_who_says_so(ini: str, option: float | None, expec
 
 
 def test_can_not_be_changed() -> None:
-    settings = Settings(is_trio_mode=False, library="trio")
+    settings = Settings(is_trio_mode=False, run_by="trio")
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.is_trio_mode = True  # type: ignore[misc]

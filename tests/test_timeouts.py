@@ -7,23 +7,19 @@ import types
 from typing import Any
 
 import pytest
-from harness import Suite
+from harness import IMPATIENT, Suite
 from loops import open_loop
 
-from pytest_trio_scoped._timeouts import NO_FILE, Timeouts
+from pytest_trio_scoped._alarms import Alarms
+from pytest_trio_scoped._timeouts import Timeouts
 
 #: Short enough for a test, long enough for a busy machine to set a test up.
 _LIMIT = "0.5"
 
-_IMPATIENT = """
-import pytest_trio_scoped._timeouts as timeouts
-timeouts.PATIENCE = timeouts.GRACE = 0.4
-"""
-
 
 @pytest.fixture
 def limited(suite: Suite) -> Suite:
-    suite.write("conftest.py", _IMPATIENT)
+    suite.write("conftest.py", IMPATIENT)
     suite.ini(f"trio_timeout = {_LIMIT}")
     return suite
 
@@ -521,15 +517,15 @@ def test_a():
 
 def test_an_alarm_that_goes_off_when_the_phase_ends_does_nothing() -> None:
     with open_loop() as loop:
-        session: Any = types.SimpleNamespace(present_loop=loop, is_inside=False)
-        timeouts = Timeouts(session, NO_FILE)
+        session: Any = types.SimpleNamespace(present_loop=loop, is_inside=False, alarms=Alarms())
+        timeouts = Timeouts(session)
         watch = timeouts.begin("test_a", 3600, "trio_timeout")
         watch.end()
         loop.ctrl_c.begin(Fail())  # somebody else waits
         watch.expire()
         loop.ctrl_c.waits.clear()
         assert timeouts.conclude(None) is None
-        timeouts.alarms.close()
+        session.alarms.close()
 
 
 class Fail:
