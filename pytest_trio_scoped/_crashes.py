@@ -66,6 +66,7 @@ class _TearDown:
     loop: Loop
     #: How many waits there were before it.
     depth: int
+    is_limited: bool = False
 
 
 class Crashes:
@@ -222,7 +223,8 @@ class Crashes:
         loop = self._session.loop
         tear_down = _TearDown(fixturedef, loop, len(loop.ctrl_c.waits))
         self._tear_downs.append(tear_down)
-        self._limit(tear_down)
+        if self._unswept or self._sweeping:
+            self._limit(tear_down)
         try:
             return function()
         except BaseException as error:
@@ -231,7 +233,8 @@ class Crashes:
                 raise
         finally:
             self._tear_downs.pop()
-            self._session.alarms.drop(tear_down)
+            if tear_down.is_limited:
+                self._session.alarms.drop(tear_down)
         message = _errors.TEAR_DOWN_CUT_SHORT.format(
             name=describe(fixturedef), crashed=describe(crash.fixturedef), seconds=GRACE
         )
@@ -244,6 +247,7 @@ class Crashes:
         if crash is not None:
             # By real time: the loop's clock may stand still, or jump.
             seconds = max(0, crash.deadline - time.monotonic())
+            tear_down.is_limited = True
             self._session.alarms.set(tear_down, seconds, partial(self._end_grace, tear_down))
 
     def _end_grace(self, tear_down: _TearDown) -> None:

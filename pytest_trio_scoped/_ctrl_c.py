@@ -49,7 +49,8 @@ class CtrlC:
         self.waits: list[Wait] = []
         #: Whether KeyboardInterrupt has been raised in a host.
         self.was_raised = False
-        self._is_requested = False
+        #: Whether KeyboardInterrupt is still to be raised in a host.
+        self.is_requested = False
         #: One object for as long as the loop lives: it is compared by identity.
         self.handler = self._on_sigint
 
@@ -66,13 +67,13 @@ class CtrlC:
             if is_on_loop:
                 self._request()
             raise KeyboardInterrupt
-        is_second = self._is_requested
+        is_second = self.is_requested
         self._request()
         if is_second and (is_on_loop or not is_protected):
             raise KeyboardInterrupt  # most likely in Trio's run loop, which ends the loop
 
     def _request(self) -> None:
-        self._is_requested = True
+        self.is_requested = True
         self.run_soon(self._interrupt_wait)
 
     def run_soon(self, function: Callable[[], object]) -> None:
@@ -82,14 +83,14 @@ class CtrlC:
                 self.token.run_sync_soon(function)
 
     def _interrupt_wait(self) -> None:
-        if self._is_requested and self.waits:
+        if self.is_requested and self.waits:
             self.waits[-1].interrupt()
             self.waits[-1].cancel()  # whatever it waits for next
 
     def begin(self, wait: Wait) -> None:
         """Note that a host begins to wait; the end is ``waits.pop()``."""
         self.waits.append(wait)
-        if self._is_requested:
+        if self.is_requested:
             wait.cancel()
 
     def cancel_wait(self) -> None:
@@ -105,8 +106,8 @@ class CtrlC:
     def raise_if_requested(self, cause: BaseException | None) -> None:
         """Raise KeyboardInterrupt in a host, once."""
         __tracebackhide__ = True
-        if self._is_requested:
-            self._is_requested = False
+        if self.is_requested:
+            self.is_requested = False
             self.was_raised = True
             raise KeyboardInterrupt from cause
 

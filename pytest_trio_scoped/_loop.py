@@ -41,7 +41,7 @@ from contextlib import AbstractContextManager
 from contextvars import Context
 from functools import partial
 from types import FrameType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import greenlet
 import outcome
@@ -54,7 +54,7 @@ from ._contexts import own_context
 from ._ctrl_c import CtrlC, Wait
 from ._drivers import CLOSE, END, KILL, Command, Drivers, Host, Stay, Throw, kill
 from ._exceptions import is_foreign_file, join
-from ._trio_names import cancel_status, is_cancelled
+from ._trio_names import CancelStatus, cancel_status, is_cancelled
 from ._wreck import LoopLost, bury, let_go
 
 T = TypeVar("T")
@@ -93,6 +93,8 @@ class Loop:
         self._border = Border(self.ctrl_c.handler)
         self._root_task: trio.lowlevel.Task | None = None
         self._system_nursery: trio.Nursery | None = None
+        #: Of the main task.
+        self._cancel_status: CancelStatus
         self._own_tasks: frozenset[trio.lowlevel.Task] = frozenset()
         #: What has to be abandoned if the loop is closed before it, the oldest first.
         self.live: dict[Closable, None] = {}
@@ -259,7 +261,8 @@ class Loop:
             self._border.leave()
         if stay.problem is not None:
             error = join(f"errors in {name} and in the task it ran in", error, stay.problem)
-        self._raise_if_ended(error)
+        if error is not None or self.ctrl_c.is_requested or not self._greenlet:
+            self._raise(error)
         return value
 
     @enable_ki_protection
@@ -291,7 +294,8 @@ class Loop:
             self._end_if_broken_down()
         finally:
             self._border.leave()
-        self._raise_if_ended(error)
+        if error is not None or self.ctrl_c.is_requested or not self._greenlet:
+            self._raise(error)
         return value
 
     def _end_if_broken_down(self) -> None:
@@ -301,17 +305,17 @@ class Loop:
         """
         if self.ctrl_c.waits or not self._greenlet:
             return  # with waits the driver is a stay, and whoever waits for that will come here
-        if is_cancelled(cancel_status(trio.lowlevel.current_task())):
+        if is_cancelled(self._cancel_status):
             self._hop(CLOSE)
 
-    def _raise_if_ended(self, error: BaseException | None) -> None:
+    def _raise(self, error: BaseException | None) -> NoReturn:
         """Raise what there is to be raised, outside: Ctrl-C first, then the end of the loop."""
         __tracebackhide__ = True
         self.ctrl_c.raise_if_requested(error)
         if not self._greenlet:
             raise self._lost()
-        if error is not None:
-            raise error
+        assert error is not None
+        raise error
 
     def check_caller(self) -> None:
         """Raise an error if the loop can't be waited for here.
@@ -382,6 +386,7 @@ class Loop:
         self.ctrl_c.token = trio.lowlevel.current_trio_token()
         self._root_task = trio.lowlevel.current_root_task()
         self._system_nursery = trio.lowlevel.spawn_system_task(_nothing).parent_nursery
+        self._cancel_status = cancel_status(trio.lowlevel.current_task())
         async with trio.open_nursery() as self.drivers.home:
             try:
                 if await self.drivers.serve_main(self._host) is KILL:

@@ -62,7 +62,7 @@ def is_marked(item: pytest.Item, function: object) -> bool:
 
 
 def _has_mark(marks: Iterable[pytest.Mark]) -> bool:
-    return any(mark.name == "trio" for mark in marks)
+    return "trio" in [mark.name for mark in marks]  # any() takes longer
 
 
 def is_foreign(item: pytest.Item) -> bool:
@@ -94,6 +94,8 @@ def is_our_fixture(
     if hasattr(function, _FOREIGN_ATTRIBUTE):
         return False
     item = item_of(request)
-    return is_marked(item, getattr(item, "obj", None)) or (
-        session.is_trio_mode and not is_foreign(item)
+    return (
+        _has_mark(item.own_markers)  # before "item.obj", which takes as long as all the rest
+        or is_marked(item, getattr(item, "obj", None))
+        or (session.is_trio_mode and not is_foreign(item))
     )

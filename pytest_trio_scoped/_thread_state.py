@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import threading
 
 # signal.signal() turns handlers into enum members, which takes ten times as long as setting one.  The
@@ -29,6 +28,8 @@ import threading
 from _signal import getsignal as _get_handler  # type: ignore[import-not-found]
 from _signal import signal as _set_handler
 from collections.abc import AsyncGenerator, Callable, Iterator
+from signal import set_wakeup_fd
+from sys import get_asyncgen_hooks, set_asyncgen_hooks
 from threading import get_ident
 from typing import Any, NamedTuple
 
@@ -59,14 +60,16 @@ class ThreadState(NamedTuple):
         context, name, hooks, wakeup_fd = self
         attributes = run_context.__dict__
         previous_context = attributes.copy()
-        attributes.clear()
-        attributes.update(context)
+        if previous_context:
+            attributes.clear()
+        if context:
+            attributes.update(context)
         previous_name = sniffio_local.name
         sniffio_local.name = name
-        previous_hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(*hooks)
+        previous_hooks = get_asyncgen_hooks()
+        set_asyncgen_hooks(*hooks)
         if wakeup_fd is not None:
-            wakeup_fd = signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
+            wakeup_fd = set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
         return ThreadState(previous_context, previous_name, previous_hooks, wakeup_fd)
 
 
