@@ -66,6 +66,9 @@ class CallHooks:
     def _twin_of_sync(
         self, item: pytest.Function, function: Callable[..., Any]
     ) -> Callable[..., Any] | None:
+        in_thread = self._session.thread_twin(item, function)
+        if in_thread is not None:
+            return in_thread
         body = body_of(function)
         if is_marked(item, function) and (body is function or not is_stand_in(body)):
             pytest.fail(_errors.MARKED_BUT_SYNC.format(nodeid=item.nodeid), pytrace=False)

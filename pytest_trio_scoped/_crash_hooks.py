@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from ._crashes import Crashes
-from ._phases import PhaseHooks
+from ._phases import PhaseEdgeHooks
 
 
 class CrashHooks:
     """Sweep between the phases of a test."""
 
     def __init__(
-        self, crashes: Crashes, phases: PhaseHooks, manager: pytest.PytestPluginManager
+        self, crashes: Crashes, phases: PhaseEdgeHooks, manager: pytest.PytestPluginManager
     ) -> None:
         self._crashes = crashes
         self._manager = manager

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from . import _errors
-from ._phases import PhaseHooks
+from ._phases import PhaseEdgeHooks
 from ._session import TrioSession
 
 #: Documented by Trio.
@@ -17,7 +17,7 @@ _LOGGER = logging.getLogger("trio.abc.Instrument")
 class InstrumentErrors(logging.Handler):
     """Raise them at the end of the test.  Registered when the loop is opened."""
 
-    def __init__(self, session: TrioSession, phases: PhaseHooks) -> None:
+    def __init__(self, session: TrioSession, phases: PhaseEdgeHooks) -> None:
         super().__init__()
         self._session = session
         self._errors: list[BaseException] = []

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import _errors
-from ._phases import PhaseHooks
+from ._phases import PhaseEdgeHooks
 from ._session import TrioSession
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def abandoned_generators_shown(config: pytest.Config) -> Iterator[None]:
 class Leaks:
     """Compares the system tasks before and after a test.  Made when the loop is opened."""
 
-    def __init__(self, session: TrioSession, phases: PhaseHooks) -> None:
+    def __init__(self, session: TrioSession, phases: PhaseEdgeHooks) -> None:
         self._session = session
         self._before: frozenset[trio.lowlevel.Task] = frozenset()
         phases.before_call.append(self._begin)

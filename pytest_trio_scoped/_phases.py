@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 
-class PhaseHooks:
+class PhaseEdgeHooks:
     """Calls who wants to be called, in order.  Registered when the loop is opened."""
 
     def __init__(self) -> None:

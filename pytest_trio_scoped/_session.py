@@ -106,6 +106,10 @@ class TrioSession:
         self.time_sync_test: Callable[[pytest.Function, Callable[..., Any]], Callable[..., Any]] = (
             lambda _, function: function
         )
+        #: What is called in place of a sync test that runs in a thread, ``None`` for all others.
+        self.thread_twin: Callable[
+            [pytest.Function, Callable[..., Any]], Callable[..., Any] | None
+        ] = lambda *_: None
         #: The live fixtures whose users run inside, with the request of each, the oldest first: async
         #: ones, and those that depend on one.
         self.inside_fixtures: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}

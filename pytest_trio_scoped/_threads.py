@@ -14,86 +14,65 @@ Pinned by ``tests/test_trio_thread.py``.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
 import pytest
 
 from . import _errors
-from ._calls import TWIN_ATTRIBUTE
-from ._ownership import THREAD_MARK, is_async, is_marked
-from ._pytest_names import UnittestItem, call_test_function
+from ._ownership import THREAD_MARK, body_of, is_async, is_marked
+from ._pytest_names import UnittestItem
 from ._session import TrioSession
 
 _Function = Callable[..., Any]
 
 
 class ThreadHooks:
-    """Look for tests that are marked."""
-
-    def __init__(self, session: TrioSession) -> None:
-        self._session = session
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Refuse the mark on what pytest does not call as a function."""
-        for item in items:
-            if isinstance(item, pytest.Function) and not isinstance(item, UnittestItem):
-                continue
-            if item.get_closest_marker(THREAD_MARK) is not None:
-                message = _errors.THREAD_NO_FUNCTION.format(nodeid=item.nodeid)
-                item.runtest = partial(pytest.fail, message, pytrace=False)  # type: ignore[method-assign]
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Register the hook that every call of a test pays for only if there are any."""
-        if _any_marked(session.items):
-            session.config.pluginmanager.register(ThreadCallHooks(self._session))
-
-
-class ThreadCallHooks:
     """Run the tests that are marked in a worker thread."""
 
     def __init__(self, session: TrioSession) -> None:
         self._session = session
+        session.thread_twin = self._twin
+        #: Whether the tests of a module or class are marked by it.
+        self._mark_above: tuple[object, bool] = (None, False)
 
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object | None:
-        """Call a twin that waits for the thread in the test's place."""
-        __tracebackhide__ = True
-        if pyfuncitem.get_closest_marker(THREAD_MARK) is None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Refuse the mark on async tests, and on what pytest does not call as a function."""
+        for item in session.items:
+            if not self._is_marked(item):
+                continue
+            if not isinstance(item, pytest.Function) or isinstance(item, UnittestItem):
+                _refuse(item, _errors.THREAD_NO_FUNCTION)
+            elif is_async(body_of(item.obj)):
+                _refuse(item, _errors.THREAD_BUT_ASYNC)
+
+    def _twin(self, item: pytest.Function, function: _Function) -> _Function | None:
+        """Return what waits for the thread, to be called in place of a sync test that is marked."""
+        if not self._is_marked(item):
             return None
-        function = pyfuncitem.obj
-        _refuse(pyfuncitem, function)
-        self._session.choice.for_call(pyfuncitem)
+        if is_marked(item, function):
+            pytest.fail(_errors.THREAD_AND_TRIO.format(nodeid=item.nodeid), pytrace=False)
+        self._session.choice.for_call(item)
         from ._twins import call_twin
 
-        in_thread = _in_thread(pyfuncitem, function)
-        pyfuncitem.obj = call_twin(self._session, pyfuncitem, in_thread)
-        try:
-            call_test_function(pyfuncitem)
-        finally:
-            pyfuncitem.obj = function
-        return True
+        return call_twin(self._session, item, _in_thread(item, function))
+
+    def _is_marked(self, item: pytest.Item) -> bool:
+        if THREAD_MARK in [mark.name for mark in item.own_markers]:
+            return True
+        parent, is_above = self._mark_above
+        if parent is not item.parent:  # the walk up is taken once, as every test of the suite asks
+            assert item.parent is not None
+            is_above = item.parent.get_closest_marker(THREAD_MARK) is not None
+            self._mark_above = item.parent, is_above
+        return is_above
 
 
-def _any_marked(items: Iterable[pytest.Item]) -> bool:
-    parents = set()
-    for item in items:
-        parents.add(item.parent)
-        for mark in item.own_markers:
-            if mark.name == THREAD_MARK:
-                return True
-    return any(parent.get_closest_marker(THREAD_MARK) for parent in parents if parent)
-
-
-def _refuse(item: pytest.Function, function: _Function) -> None:
-    __tracebackhide__ = True
-    hypothesis = getattr(function, "hypothesis", None)
-    inner = getattr(hypothesis, "inner_test", function)
-    if is_async(inner) or hasattr(function, TWIN_ATTRIBUTE):
-        pytest.fail(_errors.THREAD_BUT_ASYNC.format(nodeid=item.nodeid), pytrace=False)
-    if is_marked(item, function):
-        pytest.fail(_errors.THREAD_AND_TRIO.format(nodeid=item.nodeid), pytrace=False)
+def _refuse(item: pytest.Item, text: str) -> None:
+    message = text.format(nodeid=item.nodeid)
+    item.runtest = partial(pytest.fail, message, pytrace=False)  # type: ignore[method-assign]
 
 
 def _in_thread(

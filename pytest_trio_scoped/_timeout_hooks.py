@@ -5,12 +5,13 @@ Pinned by ``tests/test_timeouts.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pytest
 
 from . import _errors
+from ._ownership import body_of, is_async
 from ._session import TrioSession
 from ._settings import Settings, seconds_of
 
@@ -125,14 +126,19 @@ class PhaseHooks:
         return self._settings.timeout, self._settings.timeout_source, ""
 
 
-def _any_marked(items: Iterable[pytest.Item]) -> bool:
+def _any_marked(items: Sequence[pytest.Item]) -> bool:
     parents = set()
     for item in items:
         parents.add(item.parent)
         for mark in item.own_markers:
-            if _is_limit(mark):
+            if _is_limit(mark) and _is_async(item):
                 return True
-    return any(_is_limit(mark) for parent in parents if parent for mark in parent.iter_markers())
+    above = (parent for parent in parents if parent and any(map(_is_limit, parent.iter_markers())))
+    return any(_is_async(item) for parent in above for item in items if item.parent is parent)
+
+
+def _is_async(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and is_async(body_of(item.obj))
 
 
 def _is_limit(mark: pytest.Mark) -> bool:

@@ -11,7 +11,7 @@ from ._debugging import DebugHooks, TraceHooks
 from ._faulthandler_tree import FaulthandlerHooks, faulthandler_seconds
 from ._fixtures import FixtureHooks
 from ._own_loops import OwnLoops
-from ._phases import PhaseHooks
+from ._phases import PhaseEdgeHooks
 from ._pytest_timeout import PytestTimeoutHooks
 from ._run import RunHooks
 from ._session import KEY, Crashes, TrioSession
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from . import _crash_hooks, _crashes, _starvation  # import Trio
 
         crashes = _crashes.Crashes(session)
-        phases = PhaseHooks()
+        phases = PhaseEdgeHooks()
         manager.register(phases)
         manager.register(_crash_hooks.CrashHooks(crashes, phases, manager))
         _leaks.Leaks(session, phases)
