@@ -14,10 +14,12 @@ loop; a traceback shows one ordinary stack.
 
 Who drives whom:
 
-- The main task drives the session's host while no user code waits.
+- The main task drives the session's host until the first test.
 - A *stay* is a stretch during which a task of its own drives the host, below a supervisor.  All user
   code runs in one, since a task that was left in disorder (a nursery never left) can't be mended: it
   has to end, and its supervisor catches what comes out of it.
+- Between two stays a fresh task drives the host, which becomes the task of the second one.  If anything
+  is out of order the main task does, which can't be hurt.
 - A lifetime (``_lifetime``) has a greenlet of its own, driven by a task of its own in the same way, so
   that sync code below a generator fixture can wait as well.
 
