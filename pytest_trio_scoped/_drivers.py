@@ -67,17 +67,20 @@ class Relay:
     Else the driver below would have to be woken after each stay, which takes Trio as long as the rest.
     """
 
-    def __init__(self, *, is_relayed: bool) -> None:
+    def __init__(self, stay: Stay, *, is_relayed: bool) -> None:
         self.is_relayed = is_relayed
         self.ended = Flag()
         #: The stay at hand; ``None`` between two.
-        self.stay: Stay | None = None
+        self.stay: Stay | None = stay
+        #: The host of the last one, which need not be that of the first.
+        self.host = stay.host
         #: What the host has said between two stays, to the driver below.
         self.command: Command | None = None
 
     def begin(self, stay: Stay, supervisor: Supervisor) -> None:
         """Note the stay, and the supervisor of its task."""
         self.stay = stay
+        self.host = stay.host
         stay.supervisor = supervisor
         if stay.is_cancelled:
             supervisor.cancel()
@@ -132,7 +135,7 @@ class Drivers:
             if isinstance(trap, Command):
                 if returns_stays or not isinstance(trap, Stay):
                     return trap
-                yield from self._stay(trap, is_relayed=False)
+                yield from self._stay(Relay(trap, is_relayed=False))
                 message = trap = None  # the test's context must not be kept alive
                 continue
             try:
@@ -145,41 +148,48 @@ class Drivers:
     @enable_ki_protection
     async def serve_main(self, host: greenlet.greenlet) -> Command:
         """Drive the loop's first host until it says that the loop shall end."""
+        said: Command | None = None
         while True:
-            said: Command | None = await self.serve(host, returns_stays=True)
-            if isinstance(said, Stay):
-                host = said.host
-                waiting = self._stay(said, is_relayed=True)
-                said = None  # as long as this waits, the test's context must not be kept alive
-                said = await waiting
-            if said is not None:
+            if said is None:
+                said = await self.serve(host, returns_stays=True)
+            if not isinstance(said, Stay):
                 return said
+            relay = Relay(said, is_relayed=True)
+            said = None  # as long as this waits, the test's context must not be kept alive
+            await self._stay(relay)
+            host, said = relay.host, relay.command
+            del relay
 
     @enable_ki_protection
-    async def _stay(self, stay: Stay, *, is_relayed: bool) -> Command | None:
+    async def _stay(self, relay: Relay) -> None:
         """Let a task of its own drive the host, and wait until the host comes back to this driver.
 
-        With ``is_relayed`` it may come back much later, or with a command.
+        If it is relayed it may come back much later, or with a command.
         """
+        if relay.is_relayed:
+            # Before one is taken, which may break while another one is opened.
+            while self._has_relayed and len(self._free_supervisors) < 2:
+                self._free_supervisors.append(await self._new_supervisor())
+            self._has_relayed = True
         supervisor = self._free_supervisor() or await self.supervisor()
-        if is_relayed and self._has_relayed and not self._free_supervisors:
-            self._free_supervisors.append(await self._new_supervisor())
-        self._has_relayed |= is_relayed
-        relay = Relay(is_relayed=is_relayed)
+        stay = relay.stay
+        assert stay is not None
         relay.begin(stay, supervisor)
         supervisor.start_soon(self._drive_stay, relay, name=stay.name)
         del stay  # it would be kept alive, and the test's context with it
         # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
         await relay.ended.wait(relay.cancel)
-        last = relay.stay
+        last, relay.stay = relay.stay, None
         if last is not None:
             assert last.supervisor is not None
+            if last.supervisor.has_children():
+                # Left there by the user's code; if they fail at once, this stay is told.
+                await trio.lowlevel.cancel_shielded_checkpoint()
             await self._drop_broken()
             last.problem = await self.release(last.supervisor, last.problem)
             if self._orphaned:
                 orphaned, self._orphaned = self._orphaned, []
                 last.problem = join(_errors.ORPHANS_FAILED, last.problem, *orphaned)
-        return relay.command
 
     @enable_ki_protection
     async def _drive_stay(self, relay: Relay) -> None:
@@ -193,13 +203,13 @@ class Drivers:
         try:
             await self.serve(stay.host)
             stay.problem = task.end()
-            is_passed_on = relay.is_relayed and self._pass_on(relay, stay)
+            is_passed_on = relay.is_relayed and self._pass_on(relay, stay, task)
         finally:
             del self.hosts[task.task]
             if not is_passed_on:
                 relay.ended.set()
 
-    def _pass_on(self, relay: Relay, last: Stay) -> bool:
+    def _pass_on(self, relay: Relay, last: Stay, task: UserTask) -> bool:
         """Let a fresh task drive the host from the next step on, if all is in order.
 
         Until the next stay, whose task it becomes.
@@ -207,12 +217,12 @@ class Drivers:
         assert last.supervisor is not None
         if last.problem is not None or last.supervisor.is_broken or self._orphaned:
             return False
+        if last.supervisor.has_children(besides=task.task):
+            return False  # the driver below gives them the time to fail
         supervisor = self._free_supervisor()
         if supervisor is None:
             return False
-        if (
-            supervisor.has_children
-        ):  # left there by somebody's test; their crash is not the host's affair
+        if supervisor.has_children():  # left there by somebody's test; not the host's affair
             self._free_supervisors.append(supervisor)
             return False
         relay.stay = None
@@ -227,12 +237,13 @@ class Drivers:
         self, relay: Relay, host: greenlet.greenlet, supervisor: Supervisor
     ) -> None:
         said = await self.serve(host, returns_stays=True)
-        if isinstance(said, Stay):
+        if isinstance(said, Stay) and not supervisor.is_broken:
             trio.lowlevel.current_task().name = said.name
             relay.begin(said, supervisor)
             del said
             await self._drive_stay(relay)
         else:
+            self._free_supervisors.append(supervisor)
             relay.command = said
             relay.ended.set()
 

@@ -87,10 +87,9 @@ class Supervisor:
         # The second question alone would do, but it asks the clock as well.
         return is_cancelled(self._cancel_status) and self._nursery.cancel_scope.cancel_called
 
-    @property
-    def has_children(self) -> bool:
-        """Whether tasks run in its nursery."""
-        return bool(self._nursery.child_tasks)
+    def has_children(self, *, besides: trio.lowlevel.Task | None = None) -> bool:
+        """Say whether tasks run in its nursery, not counting the one ``besides``."""
+        return not self._nursery.child_tasks <= {besides}
 
     def start_soon(self, async_fn: Callable[..., Any], *args: object, name: str) -> None:
         """Start the user task.  Not a checkpoint."""

@@ -808,6 +808,89 @@ def test_a_test_that_cancels_its_supervisor_is_ended_and_the_next_works(loop: Lo
     assert works(loop)
 
 
+@pytest.mark.parametrize("before", range(4))
+def test_a_task_that_a_stay_leaves_in_its_parent_nursery_and_that_fails_at_once_fails_that_stay(
+    loop: Loop, before: int
+) -> None:
+    async def fail() -> None:
+        raise ValueError("orphan")
+
+    async def body() -> None:
+        nursery = trio.lowlevel.current_task().parent_nursery
+        assert nursery is not None
+        nursery.start_soon(fail)
+
+    for _ in range(before):
+        assert works(loop)
+    for _ in range(10):  # Trio shuffles the tasks that are due
+        with pytest.raises(ValueError, match=r"^orphan$"):
+            loop.run(body, name="test")
+    assert works(loop)
+
+
+@pytest.mark.parametrize("steps", range(1, 8))
+@pytest.mark.parametrize("before", range(4))
+def test_a_task_that_a_stay_leaves_in_its_parent_nursery_and_that_fails_later_is_told_once(
+    loop: Loop, before: int, steps: int
+) -> None:
+    told: list[BaseException] = []
+
+    async def fail() -> None:
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
+        raise ValueError("orphan")
+
+    async def body() -> None:
+        nursery = trio.lowlevel.current_task().parent_nursery
+        assert nursery is not None
+        nursery.start_soon(fail)
+
+    def run(async_fn: Callable[[], Awaitable[object]]) -> None:
+        try:
+            loop.run(async_fn, name="test")
+        except ValueError as error:
+            told.append(error)
+        except BaseExceptionGroup as group:  # in the middle of a stay that was cancelled for it
+            told.extend(error for error in group.exceptions if isinstance(error, ValueError))
+
+    for _ in range(before):
+        assert works(loop)
+    run(body)
+    for _ in range(10):
+        run(seven)
+    assert [str(error) for error in told] == ["orphan"]
+    assert works(loop)
+
+
+def test_supervisors_that_are_cancelled_between_two_stays_harm_nobody(loop: Loop) -> None:
+    nurseries: list[trio.Nursery] = []
+
+    async def body() -> None:
+        nursery = trio.lowlevel.current_task().parent_nursery
+        assert nursery is not None
+        nurseries.append(nursery)
+
+    for _ in range(4):
+        loop.run(body, name="test")
+    with loop.inside():
+        for nursery in nurseries:
+            nursery.cancel_scope.cancel()
+    assert works(loop)
+
+
+@pytest.mark.parametrize("before", range(4))
+def test_the_greenlet_that_waits_goes_on_whoever_has_waited_before(loop: Loop, before: int) -> None:
+    def body() -> str:
+        with pytest.raises(Leak):  # so that the main task has to go on
+            loop.run(leak, name="test")
+        return "went on"
+
+    for _ in range(before):
+        assert works(loop)
+    assert greenlet.greenlet(body).switch() == "went on"
+    assert works(loop)
+
+
 # ------------------------------------------------------------------------ many stays
 
 
