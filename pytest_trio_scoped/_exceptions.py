@@ -53,10 +53,14 @@ def prune(error: BaseException) -> BaseException:
     """Drop the frames of Trio, outcome, greenlet and this package from the tracebacks of ``error``.
 
     Its causes, contexts and, for a group, its members as well.  A traceback without any frame of the
-    user's is left alone.  Returns ``error``.
+    user's is left alone, but for that of a group, whose members say where they come from.  Returns
+    ``error``.
     """
     for each in everything_in(error):
-        each.__traceback__ = _without_foreign_frames(each.__traceback__)
+        if isinstance(each, BaseExceptionGroup) and _has_foreign_frames_only(each):
+            each.__traceback__ = None
+        else:
+            each.__traceback__ = _without_foreign_frames(each.__traceback__)
     return error
 
 
@@ -81,7 +85,7 @@ def drop_foreign_frames(error: BaseException) -> BaseException:
     For where the caller is the user's, so there is a frame of theirs; and for what must not be kept.
     """
     prune(error)
-    if all(_is_foreign(entry) for entry in _entries(error.__traceback__)):
+    if _has_foreign_frames_only(error):
         error.__traceback__ = None
     return error
 
@@ -99,6 +103,10 @@ def _entries(entry: TracebackType | None) -> Iterator[TracebackType]:
     while entry is not None:
         yield entry
         entry = entry.tb_next
+
+
+def _has_foreign_frames_only(error: BaseException) -> bool:
+    return all(_is_foreign(entry) for entry in _entries(error.__traceback__))
 
 
 def _is_foreign(entry: TracebackType) -> bool:

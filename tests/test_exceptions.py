@@ -119,6 +119,16 @@ def test_prune_leaves_a_traceback_alone_that_has_no_frame_of_the_users() -> None
     assert functions_of(error) == before
 
 
+def test_prune_drops_all_frames_of_a_group_that_has_none_of_the_users() -> None:
+    """pytest before 9.0 can't show a group all frames of which are hidden."""
+    group = ExceptionGroup("of ours", [ValueError("a")])
+    result = outcome.capture(outcome.Error(group).unwrap)
+    assert isinstance(result, outcome.Error)
+    assert group.__traceback__ is not None
+    prune(group)
+    assert group.__traceback__ is None
+
+
 @pytest.mark.parametrize("link", ["__cause__", "__context__"])
 def test_prune_survives_exceptions_in_a_ring(link: str) -> None:
     first, second = ValueError("a"), ValueError("b")

@@ -50,6 +50,31 @@ def test_a_leaked_scope_fails_the_guilty_test_only(suite: Suite, body: str, text
     assert text in result.output
 
 
+@pytest.mark.parametrize("where", ["test", "set-up", "tear-down"])
+def test_a_leak_beside_an_error_is_shown_with_it(suite: Suite, where: str) -> None:
+    suite.tests(
+        f"""
+        async def fail(here):
+            if here == {where!r}:
+                await trio.open_nursery().__aenter__()
+                raise KeyError("boom")
+        @pytest.fixture
+        async def fixture():
+            await fail("set-up")
+            yield
+            await fail("tear-down")
+        async def test_a(fixture):
+            await fail("test")
+        async def test_b(): pass
+        """
+    )
+    result = suite.run()
+    assert result.outcomes["test_b"] == "passed", result.output
+    assert "KeyError: 'boom'" in result.output
+    assert "opened a nursery and ended without leaving it" in result.output
+    assert "entries are hidden" not in result.output
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_an_instrument_that_fails_is_an_error_of_its_test(suite: Suite, count: int) -> None:
     suite.tests(
