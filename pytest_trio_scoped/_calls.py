@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Generator
 from functools import cached_property
 from typing import Any
@@ -93,9 +94,8 @@ class CallHooks:
     @cached_property
     def _twins(self) -> Any:
         """The module, imported once: at the first async need, as it imports Trio."""
-        from . import _twins
-
-        return _twins
+        # "from . import" would find one that a run of pytest within a test has taken out of sys.modules.
+        return importlib.import_module("._twins", __package__)
 
 
 class EarlyCallHooks:

@@ -7,6 +7,7 @@ are pytest's.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
@@ -75,9 +76,8 @@ class FixtureHooks:
     @cached_property
     def _twins(self) -> Any:
         """The module, imported once: at the first async need, as it imports Trio."""
-        from . import _twins
-
-        return _twins
+        # "from . import" would find one that a run of pytest within a test has taken out of sys.modules.
+        return importlib.import_module("._twins", __package__)
 
     def _depends_on_inside(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest

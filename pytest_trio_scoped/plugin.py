@@ -43,14 +43,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _THREAD_MARK)
 
     def make_crashes(session: TrioSession) -> Crashes:
-        from . import _crash_hooks, _crashes, _starvation  # import Trio
+        # They import Trio.  Not "from . import", which would find what a run of pytest within a test has
+        # taken out of sys.modules.
+        from ._crash_hooks import CrashHooks
+        from ._crashes import Crashes
+        from ._starvation import StarvationHooks
 
-        crashes = _crashes.Crashes(session)
+        crashes = Crashes(session)
         phases = PhaseEdgeHooks()
         manager.register(phases)
-        manager.register(_crash_hooks.CrashHooks(crashes, phases, manager))
+        manager.register(CrashHooks(crashes, phases, manager))
         _leaks.Leaks(session, phases)
-        manager.register(_starvation.StarvationHooks(session))
+        manager.register(StarvationHooks(session))
         manager.register(_instrument_errors.InstrumentErrors(session, phases))
         return crashes
 

@@ -45,6 +45,21 @@ SYNC = """
 def test_a():
     pass
 """
+CRASH = """
+import pytest, trio
+
+@pytest.fixture
+async def crashing():
+    async with trio.open_nursery() as nursery:
+        yield nursery
+
+async def crash():
+    raise ValueError("boom")
+
+async def test_a(crashing):
+    crashing.start_soon(crash)
+    await trio.sleep_forever()
+"""
 def run(pytester, source=None):
     pytester.makeini("[pytest]\\ntrio_mode = true")
     pytester.makepyfile(source or INNER)
@@ -134,6 +149,25 @@ def test_in_process_sessions_work_in(suite: Suite, place: str) -> None:
     result = suite.run_subprocess("-p", "pytester")
     assert set(result.outcomes.values()) == {"passed"}, result.output
     assert result.trace == (["ticking down"] if "ticking" in OUTER[place] else [])
+
+
+def test_in_process_sessions_work_where_trio_is_not_imported(suite: Suite) -> None:
+    """What the first of them imports, Trio as well, pytester takes out of sys.modules at its end."""
+    outer = """
+        def test_a(pytester):
+            run(pytester).assert_outcomes(passed=3, failed=1)
+
+        def test_b(pytester):
+            run(pytester).assert_outcomes(passed=3, failed=1)
+
+        def test_c(pytester):
+            result = run(pytester, CRASH)
+            result.assert_outcomes(failed=1)
+            assert "Cancelled" not in result.stdout.str()
+    """
+    suite.tests(INNER + textwrap.dedent(outer), prelude=False)
+    result = suite.run_subprocess("-p", "pytester")
+    assert set(result.outcomes.values()) == {"passed"}, result.output
 
 
 def _program(suite: Suite, source: str) -> str:
