@@ -204,6 +204,33 @@ TOO_MANY_YIELDS = "fixture function has more than one 'yield':\n\n{source}\n{loc
 
 NO_YIELD = "{name} did not yield a value"
 
+SETUP_UNKNOWN = (
+    "{function} requests the fixture {name!r}, which does not exist for {nodeid}.\n"
+    "{location}\n"
+    "Define it where the test can see it, or correct the name{hint}."
+)
+
+SETUP_HINT = ": {names}"
+
+SETUP_SCOPE = (
+    "{function} is called once for {scope}, and requests {narrow}, which does not last as long.\n"
+    "{location}\n"
+    "Give {name!r} a wider scope, or request it in a narrower set-up function."
+)
+
+SETUP_YIELDS = (
+    "{function} contains a 'yield'; a set-up function is called, and what it returns is not used.\n"
+    "{location}\n"
+    "Take the 'yield' out, or make it a fixture."
+)
+
+DIRECTORY_FAILED = "errors while tearing down the fixtures of a directory"
+
+DIRECTORY_SCOPE = (
+    "The fixture {wide} requests {narrow}, which does not last as long.\n"
+    "{location}\n"
+    "Give {name!r} the scope 'package', or the other one the scope 'directory'."
+)
 
 MARKED_UNITTEST = (
     "{nodeid} is marked 'trio' but is a method of a unittest.TestCase, which unittest runs by itself.\n"

@@ -142,7 +142,8 @@ def trio_fixture(function: Callable[..., Any] | None = None, /, **arguments: Any
     Args:
         function: The function, if the decorator is used without arguments.
         arguments: Every argument of ``pytest.fixture``: ``scope``, ``params``, ``autouse``, ``ids``,
-            ``name``.
+            ``name``.  With the scope "directory", which pytest does not have, there is one instance for
+            each directory that has a test using it.
 
     """
     if function is None:
@@ -152,5 +153,11 @@ def trio_fixture(function: Callable[..., Any] | None = None, /, **arguments: Any
 
 def _trio_fixture(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     # The function below a classmethod or staticmethod is what pytest hands to the hooks.
-    setattr(getattr(function, "__func__", function), OUR_ATTRIBUTE, True)
+    below = getattr(function, "__func__", function)
+    setattr(below, OUR_ATTRIBUTE, True)
+    if arguments.get("scope") == "directory":
+        from ._directories import DIRECTORY_ATTRIBUTE, directory_scope
+
+        setattr(below, DIRECTORY_ATTRIBUTE, True)
+        arguments = {**arguments, "scope": directory_scope}
     return pytest.fixture(**arguments)(function)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -19,9 +19,11 @@ from _pytest.python import pytest_pyfunc_call as _pytest_pyfunc_call
 from _pytest.unittest import TestCaseFunction as UnittestItem
 
 __all__ = [
+    "DirectoryFixture",
     "UnittestItem",
     "active_fixture",
     "active_fixtures",
+    "all_fixture_names",
     "being_set_up",
     "bound_fixture_function",
     "call_fixture_function",
@@ -33,9 +35,14 @@ __all__ = [
     "fixture_of",
     "fixture_source",
     "item_of",
+    "known_definitions",
+    "on_xunit_registration",
+    "register_fixture",
     "replace_fixture_function",
     "request_of",
     "requested_names",
+    "tell_request",
+    "visible_definitions",
 ]
 
 # UnittestItem: the item of a unittest.TestCase method, which unittest itself runs and awaits.  pytest
@@ -172,6 +179,114 @@ def fixture_source(function: Callable[..., Any]) -> tuple[str, str]:
     ``inspect`` would replace them.
     """
     return str(Source(function).indent()), getlocation(function)
+
+
+def register_fixture(
+    node: pytest.Collector, name: str, function: Callable[..., Any], scope: Any, *, first: int
+) -> None:
+    """Register an autouse fixture for the tests below ``node``; public since pytest 9.1.
+
+    It becomes the autouse fixture number ``first`` of its node, as pytest's own fixtures for set-up functions
+    come before the user's.  An argument for that would replace the second half.
+    """
+    manager: Any = node.session._fixturemanager
+    if hasattr(pytest, "register_fixture"):
+        pytest.register_fixture(name=name, func=function, node=node, scope=scope, autouse=True)
+    else:
+        manager._register_fixture(
+            name=name, func=function, nodeid=node.nodeid, scope=scope, autouse=True
+        )
+    by_node = getattr(manager, "_node_autousenames", {}).get(node, [])  # since pytest 9.1
+    for names in (by_node, manager._nodeid_autousenames.get(node.nodeid, [])):
+        if name in names:
+            names.remove(name)
+            names.insert(first, name)
+
+
+_XUNIT_REGISTRATIONS = {
+    "module": "_register_setup_module_fixture",
+    "function": "_register_setup_function_fixture",
+    "class": "_register_setup_class_fixture",
+    "method": "_register_setup_method_fixture",
+}
+
+
+def on_xunit_registration(
+    collector: pytest.Collector, kind: str, register: Callable[[Callable[[], None]], None]
+) -> None:
+    """Let ``register`` be called when pytest registers its fixture for set-up functions of this kind.
+
+    It gets what pytest would have called.  That is the moment when the module has been imported, errors are
+    reported as those of the collection, and no other fixture of the node has been registered.  A hook
+    there, or one that calls a set-up function, would replace it.
+    """
+    name = _XUNIT_REGISTRATIONS[kind]
+    as_pytest = getattr(collector, name, None)
+    if as_pytest is not None:
+        setattr(collector, name, lambda: register(as_pytest))
+
+
+def all_fixture_names(session: pytest.Session) -> Collection[str]:
+    """Return the names of all fixtures of the session, for hints in messages.
+
+    Nothing public says them.
+    """
+    manager: Any = session._fixturemanager
+    names: Collection[str] | None = getattr(manager, "_arg2node2fixturedefs", None)
+    if names is None:  # before pytest 9.1
+        names = manager._arg2fixturedefs
+    return names
+
+
+def known_definitions(item: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[Any]]]:
+    """Return what each name stands for in ``item``, to be changed; all tests of a function share it.
+
+    Empty for items that have no fixtures.
+    """
+    info = getattr(item, "_fixtureinfo", None)
+    found: dict[str, Sequence[pytest.FixtureDef[Any]]] = (
+        {} if info is None else info.name2fixturedefs
+    )
+    return found
+
+
+def tell_request(item: pytest.Item) -> None:
+    """Let the test's request know of changes to :func:`known_definitions`.
+
+    Before pytest 9 it has a copy.
+    """
+    request = getattr(item, "_request", None)
+    if request is not None:
+        request._arg2fixturedefs.update(known_definitions(item))
+
+
+def visible_definitions(item: pytest.Item, name: str) -> Sequence[pytest.FixtureDef[Any]]:
+    """Return what ``name`` would stand for if it were asked for with ``getfixturevalue``."""
+    manager: Any = item.session._fixturemanager
+    return manager.getfixturedefs(name, item) or ()
+
+
+class DirectoryFixture(pytest.FixtureDef[Any]):
+    """A definition of which there is one for each directory, with what it has set up.
+
+    pytest has one object for each definition, which knows of one instance at a time.  A public way to make
+    a definition, with a scope of one's own, would replace it.
+    """
+
+    def __init__(self, original: pytest.FixtureDef[Any], session: pytest.Session) -> None:
+        vars(self).update(vars(original))
+        self.cached_result = None
+        self._finalizers = []  # type: ignore[misc]
+        # pytest looks for the package where it has been defined; it belongs to the session in any case, as a
+        # package is left when a test of another one comes in between.
+        self.baseid = ""  # type: ignore[misc]
+        if hasattr(original, "node"):  # since pytest 9.1
+            self.node = session  # type: ignore[misc]
+
+    @property
+    def scope(self) -> Any:
+        """What is shown of it; for pytest it counts as package-scoped."""
+        return "directory"
 
 
 @contextlib.contextmanager

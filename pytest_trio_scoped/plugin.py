@@ -16,6 +16,7 @@ from ._pytest_timeout import PytestTimeoutHooks
 from ._run import RunHooks
 from ._session import KEY, Crashes, TrioSession
 from ._settings import Settings, add_options
+from ._setup_hooks import SetupHooks
 from ._threads import ThreadHooks
 from ._timeout_hooks import TimeoutHooks
 
@@ -79,6 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
         RunHooks(session, early_calls),
         DebugHooks(session),
         timeouts,
+        SetupHooks(session, manager),
     ):
         manager.register(hooks)
     if hasattr(config.hook, "pytest_timeout_set_timer"):

@@ -302,6 +302,61 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
         "fixture function has more than one 'yield':\n\n    def f(): ...\ntest_it.py:3",
     ),
     "NO_YIELD": ({"name": "numbers"}, "numbers did not yield a value"),
+    "SETUP_UNKNOWN": (
+        {
+            "function": "test_it.py::setup_module",
+            "name": "databse",
+            "nodeid": "test_it.py::test_a",
+            "location": "test_it.py:3",
+            "hint": ": 'database'",
+        },
+        (
+            "test_it.py::setup_module requests the fixture 'databse', which does not exist for "
+            "test_it.py::test_a.\n"
+            "test_it.py:3\n"
+            "Define it where the test can see it, or correct the name: 'database'."
+        ),
+    ),
+    "SETUP_HINT": ({"names": "'database'"}, ": 'database'"),
+    "SETUP_SCOPE": (
+        {
+            "function": "test_it.py::setup_module",
+            "scope": "its module",
+            "narrow": "'tmp_path' (scope 'function')",
+            "name": "tmp_path",
+            "location": "test_it.py:3",
+        },
+        (
+            "test_it.py::setup_module is called once for its module, and requests 'tmp_path' "
+            "(scope 'function'), which does not last as long.\n"
+            "test_it.py:3\n"
+            "Give 'tmp_path' a wider scope, or request it in a narrower set-up function."
+        ),
+    ),
+    "SETUP_YIELDS": (
+        {"function": "test_it.py::setup_module", "location": "test_it.py:3"},
+        (
+            "test_it.py::setup_module contains a 'yield'; a set-up function is called, and what it "
+            "returns is not used.\n"
+            "test_it.py:3\n"
+            "Take the 'yield' out, or make it a fixture."
+        ),
+    ),
+    "DIRECTORY_FAILED": ({}, "errors while tearing down the fixtures of a directory"),
+    "DIRECTORY_SCOPE": (
+        {
+            "wide": "'wide' (scope 'package')",
+            "narrow": "'narrow' (scope 'directory')",
+            "name": "narrow",
+            "location": "test_it.py:3",
+        },
+        (
+            "The fixture 'wide' (scope 'package') requests 'narrow' (scope 'directory'), which does not "
+            "last as long.\n"
+            "test_it.py:3\n"
+            "Give 'narrow' the scope 'package', or the other one the scope 'directory'."
+        ),
+    ),
     "MARKED_UNITTEST": (
         {"nodeid": "test_it.py::TestA::test_a"},
         (

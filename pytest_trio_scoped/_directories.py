@@ -1,0 +1,212 @@
+"""Fixtures of which there is one instance for each directory.
+
+pytest has no such scope.  It takes these fixtures as package-scoped, and its package is that of the
+definition, not of the test.  So when all has been collected, the tests of each directory get a copy of the
+definition of their own, which pytest handles as any other.  It is torn down with the file of the last test
+of the directory: not earlier if tests of another directory come in between, which ends a package.
+
+A ``setup_directory`` is the same with a tree of directories in place of one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import _errors
+from ._pytest_names import (
+    DirectoryFixture,
+    finish_fixture,
+    known_definitions,
+    tell_request,
+    visible_definitions,
+)
+from ._setup_functions import pair_of
+
+#: Set on the functions of fixtures with this scope.
+DIRECTORY_ATTRIBUTE = "_pytest_trio_scoped_directory"
+
+_HOOKS = "trio_scoped_directories"
+
+
+def directory_scope(*, fixture_name: str, config: pytest.Config) -> str:
+    """Return the scope that pytest takes such a fixture for; called when it is registered."""
+    hooks_of(config).names.add(fixture_name)
+    return "package"
+
+
+def is_for_one_directory(fixturedef: pytest.FixtureDef[Any]) -> bool:
+    """Say whether it is a fixture with the scope "directory"."""
+    return hasattr(fixturedef.func, DIRECTORY_ATTRIBUTE)
+
+
+def hooks_of(config: pytest.Config) -> DirectoryHooks:
+    """Return the hooks of a session, which are there from the first such fixture on."""
+    manager = config.pluginmanager
+    hooks: DirectoryHooks | None = manager.get_plugin(_HOOKS)
+    if hooks is None:
+        hooks = DirectoryHooks()
+        manager.register(hooks, _HOOKS)
+    return hooks
+
+
+class _Extent:
+    """The tests below one node: how many are to come, and which fixtures live for them."""
+
+    def __init__(self) -> None:
+        self.to_come = 0
+        #: With the request of each, in the order of set-up.
+        self.live: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}
+
+    def end(self) -> None:
+        """Tear down what is live if no test is to come."""
+        if self.to_come > 0:
+            return
+        errors: list[BaseException] = []
+        while self.live:
+            fixturedef, request = self.live.popitem()
+            try:
+                finish_fixture(fixturedef, request)
+            except BaseException as error:
+                errors.append(error)
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise BaseExceptionGroup(_errors.DIRECTORY_FAILED, errors)
+
+
+class DirectoryHooks:
+    """Give the tests of each directory definitions of their own, and end what these have set up."""
+
+    def __init__(self) -> None:
+        #: The names of the fixtures with the scope "directory".
+        self.names: set[str] = set()
+        self._extents: dict[tuple[Path, bool], _Extent] = defaultdict(_Extent)
+        self._copies: dict[tuple[object, _Extent], DirectoryFixture] = {}
+        self._extent_of: dict[pytest.FixtureDef[Any], _Extent] = {}
+        self._of_item: dict[pytest.Item, tuple[_Extent, ...]] = {}
+        self._ended_with: set[tuple[pytest.Collector, _Extent]] = set()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Replace the definitions by copies, where a test requests them by name."""
+        self._replace_all(session)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Do the same for what may be asked for while a test runs, and count the tests."""
+        for item in session.items:
+            known = known_definitions(item)
+            for name in self.names.difference(known):
+                if found := visible_definitions(item, name):
+                    known[name] = found
+        self._replace_all(session)
+        for item in session.items:
+            for extent in self._of_item.get(item, ()):
+                extent.to_come += 1
+
+    def _replace_all(self, session: pytest.Session) -> None:
+        replaced: dict[int, tuple[tuple[pytest.Collector, _Extent], ...]] = {}
+        for item in session.items:
+            known = known_definitions(item)
+            if id(known) not in replaced:  # one for all tests of a function
+                replaced[id(known)] = self._replace(item, known)
+            extents = replaced[id(known)]
+            if extents:
+                tell_request(item)
+                self._of_item[item] = tuple(dict.fromkeys(extent for _, extent in extents))
+            for node, extent in extents:
+                self._end_with(node, extent)
+
+    def _replace(
+        self, item: pytest.Item, known: dict[str, Any]
+    ) -> tuple[tuple[pytest.Collector, _Extent], ...]:
+        """Replace what ``known`` has; return what ends when, with the node that is left then."""
+        ends: dict[tuple[pytest.Collector, _Extent], None] = {}
+        for name, definitions in known.items():
+            made = []
+            for each in definitions:
+                place = _place(item, each)
+                if place is None:
+                    made.append(each)
+                    continue
+                node, path, has_below = place
+                extent = self._extents[path, has_below]
+                ends[node, extent] = None
+                made.append(self._copy(each, extent, item.session))
+            if made != list(definitions):
+                known[name] = made
+        return tuple(ends)
+
+    def _copy(
+        self, fixturedef: pytest.FixtureDef[Any], extent: _Extent, session: pytest.Session
+    ) -> pytest.FixtureDef[Any]:
+        if isinstance(fixturedef, DirectoryFixture):
+            return fixturedef
+        key = fixturedef, extent
+        if key not in self._copies:
+            copy = self._copies[key] = DirectoryFixture(fixturedef, session)
+            self._extent_of[copy] = extent
+        return self._copies[key]
+
+    def _end_with(self, node: pytest.Collector, extent: _Extent) -> None:
+        """Look whether the extent is over when ``node`` has been torn down, with all else that it has."""
+        if (node, extent) not in self._ended_with:
+            self._ended_with.add((node, extent))
+            tear_down = node.teardown
+            node.teardown = partial(_in_order, tear_down, extent.end)  # type: ignore[method-assign]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        """Count the test."""
+        for extent in self._of_item.get(item, ()):
+            extent.to_come -= 1
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> None:
+        """Note that the fixture lives."""
+        extent = self._extent_of.get(fixturedef)
+        if extent is not None:
+            extent.live.pop(fixturedef, None)
+            extent.live[fixturedef] = request
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        """End what is over although no node has been left: a last test that is skipped enters none."""
+        for extent in self._of_item.get(item, ()):
+            extent.end()
+
+
+def _place(
+    item: pytest.Item, fixturedef: pytest.FixtureDef[Any]
+) -> tuple[pytest.Collector, Path, bool] | None:
+    """Return where the instance for this test lives: the node, the directory, whether with those below."""
+    pair = pair_of(fixturedef)
+    chain = item.listchain()
+    if pair is not None and pair.directory is not None:
+        for node in chain:
+            if isinstance(node, pytest.Directory) and node.path == pair.directory:
+                return node, pair.directory, True
+        return item.session, pair.directory, True
+    if not is_for_one_directory(fixturedef):
+        return None
+    for directory, node in reversed(list(itertools.pairwise(chain))):
+        if isinstance(directory, pytest.Directory) and isinstance(node, pytest.Collector):
+            return node, directory.path, False
+    return item.session, item.path.parent, False
+
+
+def _in_order(first: Callable[[], object], second: Callable[[], object]) -> None:
+    """Call the second also if the first fails."""
+    try:
+        first()
+    finally:
+        second()
