@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 
 from . import _errors
+from ._describe import describe
+from ._locations import location_of
 from ._pytest_names import (
     DirectoryFixture,
     finish_fixture,
@@ -95,7 +97,10 @@ class DirectoryHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Replace the definitions by copies, where a test requests them by name."""
+        """Report mistakes, and replace the definitions by copies, where a test requests them by name."""
+        option = session.config.option
+        if not (option.showfixtures or option.show_fixtures_per_test):
+            _report_mistakes(session)
         self._replace_all(session)
 
     @pytest.hookimpl(tryfirst=True)
@@ -202,6 +207,30 @@ def _place(
         if isinstance(directory, pytest.Directory) and isinstance(node, pytest.Collector):
             return node, directory.path, False
     return item.session, item.path.parent, False
+
+
+def _report_mistakes(session: pytest.Session) -> None:
+    """Report fixtures that last longer than one for a directory that they request."""
+    reported: set[pytest.FixtureDef[Any]] = set()
+    for item in session.items:
+        known = known_definitions(item)
+        for definitions in known.values():
+            wide = definitions[-1]
+            # Set-up functions are looked at elsewhere.
+            if wide.scope not in ("session", "package") or wide in reported or pair_of(wide):
+                continue
+            for name in wide.argnames:
+                narrow = known.get(name)
+                if narrow and is_for_one_directory(narrow[-1]) and not is_for_one_directory(wide):
+                    reported.add(wide)
+                    message = _errors.DIRECTORY_SCOPE.format(
+                        wide=describe(wide),
+                        narrow=f"{name!r} (scope 'directory')",
+                        location=location_of(wide.func, session.config.rootpath),
+                        name=name,
+                    )
+                    report = pytest.CollectReport(item.nodeid, "failed", message, [])
+                    item.ihook.pytest_collectreport(report=report)
 
 
 def _in_order(first: Callable[[], object], second: Callable[[], object]) -> None:

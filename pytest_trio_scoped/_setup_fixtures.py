@@ -31,7 +31,7 @@ _WIDTHS = ("function", "class", "module", "directory", "package", "session")
 
 _OCCASIONS = {
     "session": "the session",
-    "directory": "its directory",
+    "directory": "its directory and those below",
     "module": "its module",
     "class": "its class",
     "function": "each test",
