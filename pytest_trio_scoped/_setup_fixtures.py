@@ -60,8 +60,6 @@ class SetupFixtures:
     ) -> None:
         """Register the fixture for these functions of ``owner``, for all tests below ``node``.
 
-        Raises what pytest reports as an error of the collection.
-
         Args:
             node: Where they are visible.
             owner: The module or class that has them.
@@ -77,20 +75,15 @@ class SetupFixtures:
             None if tear_down is None else SetupFunction.of(owner, tear_down, kind),
             directory,
         )
-        names = [f"{place or node.nodeid}::{each.name}" for each in pair.functions]
-        for name, each in zip(names, pair.functions, strict=True):
-            if each.is_generator:
-                location = location_of(each.function, node.config.rootpath)
-                message = _errors.SETUP_YIELDS.format(function=name, location=location)
-                raise node.CollectError(message)
         function = fixture_function(pair)
         if kind in ("session", "directory") and pair.is_async:
             setattr(function, OUR_ATTRIBUTE, True)  # nobody else knows of it
         if directory is not None:
             hooks_of(node.config)
+        name = f"{place or node.nodeid}::{pair.functions[0].name}"
         pairs = self._pairs.setdefault(node, {})
-        register_fixture(node, names[0], function, SCOPES[kind], first=len(pairs))
-        pairs[names[0]] = pair
+        register_fixture(node, name, function, SCOPES[kind], first=len(pairs))
+        pairs[name] = pair
 
     def keep_from(self, node: pytest.Class) -> None:
         """Let functions that are not called for methods of this class not request their fixtures there."""
@@ -154,42 +147,35 @@ def _is_ours(session: TrioSession, item: pytest.Item) -> bool:
 
 
 def _mistake(item: pytest.Item, name: str, pair: Pair) -> str | None:
-    """Return what is wrong with what the functions request for this test, None if all is well."""
+    """Return what is wrong with the functions, or what they request for this test; None if all is well."""
     place = name.rpartition("::")[0]
     for function in pair.functions:
+        values = {
+            "function": f"{place}::{function.name}",
+            "location": location_of(function.function, item.config.rootpath),
+        }
+        if function.is_generator:
+            return _errors.SETUP_YIELDS.format(**values)
         for fixture in function.fixtures:
-            message = _mistake_with(item, function, f"{place}::{function.name}", fixture)
+            message = _mistake_with(item, function.kind, fixture, values)
             if message is not None:
                 return message
     return None
 
 
-def _mistake_with(
-    item: pytest.Item, function: SetupFunction, name: str, fixture: str
-) -> str | None:
+def _mistake_with(item: pytest.Item, kind: str, fixture: str, values: dict[str, str]) -> str | None:
     if fixture == "request":
         return None
     known = known_definitions(item)
-    location = location_of(function.function, item.config.rootpath)
     if not known.get(fixture):
-        return _errors.SETUP_UNKNOWN.format(
-            function=name,
-            name=fixture,
-            nodeid=item.nodeid,
-            location=location,
-            hint=_hint(item, fixture),
-        )
+        hint = _hint(item, fixture)
+        return _errors.SETUP_UNKNOWN.format(**values, name=fixture, nodeid=item.nodeid, hint=hint)
     narrow = known[fixture][-1]
     width = "directory" if is_for_one_directory(narrow) else narrow.scope
-    scope = SCOPES[function.kind]
-    if _WIDTHS.index(width) >= _WIDTHS.index(scope):
+    if _WIDTHS.index(width) >= _WIDTHS.index(SCOPES[kind]):
         return None
     return _errors.SETUP_SCOPE.format(
-        function=name,
-        scope=_OCCASIONS[function.kind],
-        narrow=f"{fixture!r} (scope {width!r})",
-        location=location,
-        name=fixture,
+        **values, scope=_OCCASIONS[kind], narrow=f"{fixture!r} (scope {width!r})", name=fixture
     )
 
 

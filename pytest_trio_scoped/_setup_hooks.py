@@ -112,11 +112,13 @@ def _node_for(file: pytest.File, directory: Path | None, kind: str) -> pytest.Co
     """Return the node below which the functions of a plugin count, None if the file is not there."""
     if directory is None:
         return file.session if kind == "session" else None
+    root = file.config.rootpath
+    if directory == root or directory in root.parents:
+        return file.session  # as pytest does with the fixtures of such a conftest
     for node in file.listchain():
         if isinstance(node, pytest.Directory) and node.path == directory:
             return node
-    # A conftest above the root has no node.
-    return file.session if directory in file.config.rootpath.parents else None
+    return None
 
 
 def _place(plugin: ModuleType, directory: Path | None, root: Path) -> str:
