@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from inspect import Parameter, Signature
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Any
 
 import pytest
@@ -65,7 +66,7 @@ class SetupFunction:
     def of(cls, owner: object, name: str, kind: str) -> SetupFunction | None:
         """Return the function ``name`` of ``owner``, None if there is none."""
         function: Any = getattr(owner, name, None)
-        if not inspect.isroutine(function) or not hasattr(function, "__code__"):
+        if not isinstance(function, (FunctionType, MethodType)):
             return None  # a fixture of that name, or what only pytest knows how to call
         if kind == "class":
             function = getattr(function, "__func__", function)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from inspect import getattr_static, isroutine
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import pytest
@@ -72,11 +71,12 @@ class SetupHooks:
         kind: str,
         register_as_pytest: Callable[[], None],
     ) -> None:
-        names = [_find(collector.obj, each) for each in XUNIT[kind]]
+        owner = collector.obj
+        names = [_find(owner, each) for each in XUNIT[kind]]
         if self._fixtures is not None and kind == "class":
             self._fixtures.keep_from(collector)
-        if any(name is not None and _is_ours(collector.obj, name, kind) for name in names):
-            self._need_fixtures().add(collector, collector.obj, kind, *names)
+        if any(name is not None and _is_ours(owner, name, kind) for name in names):
+            self._need_fixtures().add(collector, owner, kind, *names)
         else:
             register_as_pytest()
 
@@ -130,24 +130,29 @@ def _place(plugin: ModuleType, directory: Path | None, root: Path) -> str:
 
 
 def _find(owner: object, names: tuple[str, ...]) -> str | None:
-    return next((name for name in names if isroutine(getattr(owner, name, None))), None)
+    # Asked for each module and class, of which most have none.
+    for name in names:
+        if isinstance(getattr(owner, name, None), (FunctionType, MethodType)):
+            return name
+    return None
 
 
 def _is_ours(owner: object, name: str, kind: str) -> bool:
     """Say whether pytest can't call the function by itself: it is async, or takes more than it passes."""
     function = getattr(owner, name)
-    code: CodeType | None = getattr(function, "__code__", None)
-    if code is None:
-        return False
-    if is_async(function):
-        return True
-    passed = 1
-    if kind == "method" and not isinstance(getattr_static(owner, name), staticmethod):
-        passed = 2  # with the instance
+    code: CodeType = function.__code__
+    passed = 2 if kind == "method" else 1  # with the instance
     has_more = code.co_argcount > passed or code.co_kwonlyargcount
-    if not (has_more or hasattr(function, "__wrapped__")):
-        return False
+    is_static = code.co_argcount > 1 and isinstance(_raw(owner, name), staticmethod)
+    if not (has_more or is_static or hasattr(function, "__wrapped__")):
+        return is_async(function)
     from ._setup_functions import SetupFunction
 
     found = SetupFunction.of(owner, name, kind)
-    return found is not None and bool(found.fixtures)
+    return found is not None and (found.is_async or bool(found.fixtures))
+
+
+def _raw(owner: object, name: str) -> object:
+    """Return what stands in the class, which ``getattr`` would call."""
+    classes = getattr(owner, "__mro__", ())
+    return next((vars(each)[name] for each in classes if name in vars(each)), None)
