@@ -266,3 +266,10 @@ def test_a_doctest_may_use_it(suite: Suite) -> None:
     result = suite.run()
     assert "1 passed" in result.output
     assert result.trace == ["up a", "down a"]
+
+
+def test_a_directory_is_not_its_tree(suite: Suite) -> None:
+    _conftest(suite)
+    suite.write("a/conftest.py", "async def setup_directory(): pass")
+    _tree(suite, "a", "a/b", test="def test_a(folder): pass")
+    assert suite.run("a/test_a.py", "a/b").trace == ["up a", "down a", "up b", "down b"]
