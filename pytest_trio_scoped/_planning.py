@@ -1,0 +1,217 @@
+"""The fixture plan of collected pytest items."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from ._ownership import is_async
+from ._plan import Instance, Kind, Place, Plan
+from ._plan_steps import Problem, Steps
+from ._pytest_names import (
+    definitions_of,
+    is_argument,
+    param_ids,
+    param_scopes,
+    scope_node,
+    visible_definitions,
+)
+
+#: What is shown as it stands in the id of a parameter.
+_PLAIN_TYPES = (str, int, float, bool, type(None))
+
+Definitions = Mapping[str, Sequence[pytest.FixtureDef[Any]]]
+
+
+class FixturePlan:
+    """Which fixture instances there will be, who needs which, and when each is set up and torn down.
+
+    It is built from collected items, and runs nothing::
+
+        plan = FixturePlan(session.items)
+        for item in session.items:
+            print([instance.name for instance in plan.setup(item)])
+            print([instance.name for instance in plan.teardown(item)])
+
+    An *instance* is a fixture from its set-up to its tear-down.  It has the attributes ``name``, ``scope``,
+    ``param_id`` (None if it is not parametrized), ``node_id`` (the id of the node of its scope),
+    ``requires`` (the instances that it requests), ``users`` (the items that need it, directly or through
+    others), ``is_async``, ``definition`` (pytest's ``FixtureDef``), and ``is_argument``: whether it is an
+    argument of a parametrized test, which is a fixture for pytest.
+
+    The plan knows all fixtures that are requested by name: as arguments, with the mark or the ini value
+    ``usefixtures``, and by ``autouse``.  It can't know of ``request.getfixturevalue()``.  What a test needs
+    and does not exist is left out.
+
+    Args:
+        items: The items in the order of the run, such as ``session.items`` at the start of the run loop.
+            Those that have no fixtures are welcome; one that comes twice runs twice.
+
+    """
+
+    def __init__(self, items: Iterable[pytest.Item]) -> None:
+        self._plan = Plan(_param_id)
+        self._chains: dict[object, tuple[Place, ...]] = {}
+        self._places: dict[object, Place] = {}
+        #: What the items of a kind see, and the kind.
+        self._kinds: dict[Hashable, tuple[object, Kind]] = {}
+        self._problems: dict[Kind, list[Problem]] = {}
+        self._values = _Values()
+        for item in items:
+            self._add(item)
+
+    @property
+    def instances(self) -> Sequence[Instance]:
+        """All instances, in the order in which the items need them first.
+
+        Those of single tests are made when this is asked for first, and then kept.
+        """
+        return self._plan.instances
+
+    @property
+    def live(self) -> Sequence[Instance]:
+        """The instances that have been set up and not torn down, in the order of set-up."""
+        return self._plan.live
+
+    def needs(self, item: pytest.Item) -> Sequence[Instance]:
+        """Return all instances that the item needs, in the order of set-up."""
+        return self._plan.needs(self._known(item))
+
+    def setup(self, item: pytest.Item) -> list[Instance]:
+        """Return the instances to be set up for the item now, in order, and count them as live.
+
+        An item that the plan does not know is planned now.
+        """
+        return self._plan.setup(self._known(item))
+
+    def teardown(self, item: pytest.Item) -> list[Instance]:
+        """Return the live instances that die with the item, the first to be torn down first.
+
+        They are counted as torn down.  An instance dies when no item to come uses it, or when the next one
+        that uses its fixture does so with another parameter; with it die those that require it.
+
+        An item that is not run has to be torn down as well, for others to die in time.
+        """
+        return self._plan.teardown(self._known(item))
+
+    def make_room(self, item: pytest.Item) -> list[Instance]:
+        """Return the live instances that have to be torn down before the item can be set up.
+
+        They are counted as torn down.  These are instances with another parameter than the item needs; there
+        are none as long as the items come in the planned order.
+        """
+        return self._plan.make_room(self._known(item))
+
+    # ---------------------------------------------------------------- build
+
+    def _known(self, item: pytest.Item) -> pytest.Item:
+        if item not in self._plan:
+            self._add(item)
+        return item
+
+    def _add(self, item: pytest.Item) -> None:
+        kind = self._kind(item)
+        keys: tuple[Hashable, ...] = ()
+        if kind.varied:
+            params = item.callspec.params  # type: ignore[attr-defined]
+            steps = [kind.steps[position] for position in kind.varied]
+            keys = tuple(self._values.key(step.definition, params[step.name]) for step in steps)
+        self._plan.add(item, item.nodeid, kind, keys)
+
+    def _kind(self, item: pytest.Item) -> Kind:
+        """Return the kind of the item, which is that of all that see the same definitions."""
+        definitions = definitions_of(item)
+        names: tuple[str, ...] = tuple(getattr(item, "fixturenames", ())) if definitions else ()
+        seen = definitions, param_scopes(item)
+        key: Hashable = (item.parent, names)
+        known, kind = self._kinds.get(key, (None, None))
+        if kind is not None and known != seen:
+            # It has definitions of its own, which stand for the arguments of a parametrized test.
+            key = (item.parent, names, id(definitions))
+            known, kind = self._kinds.get(key, (None, None))
+        if kind is None:
+            kind = self._make_kind(item, names, definitions or {})
+            self._kinds[key] = seen, kind
+        return kind
+
+    def _make_kind(self, item: pytest.Item, names: Sequence[str], definitions: Definitions) -> Kind:
+        scopes = {name: scope.value for name, scope in param_scopes(item).items()}
+        resolved = Steps(
+            names,
+            lambda name: definitions.get(name) or visible_definitions(item, name),
+            is_async=lambda definition: is_async(definition.func),  # type: ignore[attr-defined]
+            is_argument=is_argument,  # type: ignore[arg-type]
+            scopes=scopes,
+        )
+        chain = self._chain(item)
+        homes: list[Place | None] = []
+        for step in resolved.steps:
+            node = scope_node(item, step.definition, step.scope)  # type: ignore[arg-type]
+            homes.append(None if node is item else self._places[node])
+        varied = [
+            position
+            for position, step in enumerate(resolved.steps)
+            if homes[position] is not None and step.name in scopes
+        ]
+        kind = Kind(resolved.steps, homes, chain, varied)
+        if resolved.problems:
+            self._problems[kind] = resolved.problems
+        return kind
+
+    def _chain(self, item: pytest.Item) -> tuple[Place, ...]:
+        """Return the places of the nodes around the item."""
+        chain = self._chains.get(item.parent)
+        if chain is None:
+            nodes = item.listchain()[:-1]
+            for depth, node in enumerate(nodes):
+                if node not in self._places:
+                    self._places[node] = Place(node.nodeid, depth)
+            chain = self._chains[item.parent] = tuple(self._places[node] for node in nodes)
+        return chain
+
+
+class _Values:
+    """Tells the parameters of a fixture from each other, as pytest does: by ``==``."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Hashable, dict[object, int]] = {}
+        #: The last value of a fixture that can't be hashed, with its key.
+        self._last: dict[Hashable, tuple[object, int]] = {}
+
+    def key(self, definition: Hashable, value: object) -> int:
+        """Return a number that is the same for equal parameters of a fixture."""
+        keys = self._keys.setdefault(definition, {})
+        try:
+            return keys.setdefault(value, len(keys))
+        except Exception:  # whatever the value's own code raises
+            return self._key_by_identity(definition, value)
+
+    def _key_by_identity(self, definition: Hashable, value: object) -> int:
+        keys = self._keys[definition]
+        last, key = self._last.get(definition, (None, -1))
+        if key == -1 or not _are_equal(last, value):
+            # The tuple keeps what the value is known by from being taken for one.
+            key = keys.setdefault((self, id(value)), len(keys))
+            self._last[definition] = value, key
+        return key
+
+
+def _are_equal(one: object, other: object) -> bool:
+    try:
+        return bool(one == other)
+    except Exception:  # the same
+        return one is other
+
+
+def _param_id(item: Hashable, name: str) -> str | None:
+    """Return the id of a parameter of the item, as it stands in the item's name where that is known."""
+    callspec: Any = getattr(item, "callspec", None)
+    if callspec is None or name not in callspec.params:
+        return None
+    ids = param_ids(item)  # type: ignore[arg-type]
+    if len(ids) == len(callspec.params):  # each has one of its own
+        return ids[list(callspec.params).index(name)]
+    value = callspec.params[name]
+    return str(value) if isinstance(value, _PLAIN_TYPES) else f"{name}{callspec.indices[name]}"
