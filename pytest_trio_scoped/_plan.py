@@ -18,17 +18,23 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeAlias
+
+#: A test: anything that can be hashed.
+Item: TypeAlias = Any
 
 
 class Place:
     """A node of the collection tree, where instances live; each is equal to itself only."""
 
-    __slots__ = ("depth", "node_id")
+    __slots__ = ("depth", "node_id", "scope")
 
-    def __init__(self, node_id: str, depth: int) -> None:
+    def __init__(self, node_id: str, depth: int, scope: str = "") -> None:
         self.node_id = node_id
         #: How many nodes are around it.
         self.depth = depth
+        #: The scope that it is a node of, if there is one.
+        self.scope = scope
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -38,7 +44,7 @@ class Step:
     name: str
     scope: str
     #: Which fixture is meant by the name.
-    definition: Hashable
+    definition: Any
     #: The positions of the steps that it requests; all come before it.
     requires: tuple[int, ...] = ()
     is_async: bool = False
@@ -58,7 +64,7 @@ class Instance:
     #: The instances that it requests.
     requires: tuple[Instance, ...]
     #: The items that need it, directly or through other instances, in the order of the run.
-    users: list[Hashable]
+    users: list[Item]
     #: The place of its scope; None for that of the item itself.
     home: Place | None
     #: The same, or that of a requirement that is closer to the item, with which it goes.
@@ -81,7 +87,7 @@ class Instance:
         return self.step.scope
 
     @property
-    def definition(self) -> Hashable:
+    def definition(self) -> Any:
         """Which fixture of that name it is."""
         return self.step.definition
 
@@ -156,17 +162,17 @@ class Plan:
     """
 
     def __init__(
-        self, param_id: Callable[[Hashable, str], str | None] = lambda _item, _name: None
+        self, param_id: Callable[[Item, str], str | None] = lambda _item, _name: None
     ) -> None:
         self._param_id = param_id
-        self._needs: dict[Hashable, _Need] = {}
+        self._needs: dict[Item, _Need] = {}
         #: The items in the order of the run, with repetitions.
-        self.items: list[Hashable] = []
+        self.items: list[Item] = []
         self._wide: dict[Hashable, Instance] = {}
         #: For each parametrized definition, which instance is used how many times, in the order of the run.
         self._turns: dict[Hashable, deque[tuple[Instance, list[int]]]] = {}
         #: The instances of items that somebody has asked for.
-        self._made: dict[Hashable, tuple[Instance, ...]] = {}
+        self._made: dict[Item, tuple[Instance, ...]] = {}
         self._is_complete = False
         #: In the order of set-up.
         self._live: dict[Instance, None] = {}
@@ -174,13 +180,7 @@ class Plan:
 
     # ---------------------------------------------------------------- build
 
-    def __contains__(self, item: Hashable) -> bool:
-        """Say whether the item is planned."""
-        return item in self._needs
-
-    def add(
-        self, item: Hashable, node_id: str, kind: Kind, keys: tuple[Hashable, ...] = ()
-    ) -> None:
+    def add(self, item: Item, node_id: str, kind: Kind, keys: tuple[Hashable, ...] = ()) -> None:
         """Plan an item after those before it; ``keys`` are those of the parameters of ``kind.varied``.
 
         An item may be added several times: then it comes several times.
@@ -205,7 +205,7 @@ class Plan:
                 turns[-1][1][0] += 1
 
     def _resolve(
-        self, item: Hashable, kind: Kind, keys: tuple[Hashable, ...]
+        self, item: Item, kind: Kind, keys: tuple[Hashable, ...]
     ) -> tuple[tuple[Instance | None, ...], tuple[Instance, ...]]:
         """Find or make the wide instances of the items of a kind with these parameters."""
         key_of = dict(zip(kind.varied, keys, strict=True))
@@ -225,7 +225,7 @@ class Plan:
 
     def _find(
         self,
-        item: Hashable,
+        item: Item,
         step: Step,
         home: Place,
         key: Hashable,
@@ -252,19 +252,22 @@ class Plan:
     # ---------------------------------------------------------------- look
 
     @property
-    def instances(self) -> Sequence[Instance]:
-        """All instances, in the order in which the items need them first."""
+    def instances(self) -> tuple[Instance, ...]:
+        """All instances, in the order in which the items need them first.
+
+        Those of single items are made when this is asked for first, and from then on they are kept.
+        """
         self._is_complete = True
         return tuple(dict.fromkeys(each for item in self._needs for each in self.needs(item)))
 
-    def needs(self, item: Hashable) -> tuple[Instance, ...]:
+    def needs(self, item: Item) -> tuple[Instance, ...]:
         """Return all instances that the item needs, in the order of set-up."""
         made = self._made.get(item)
         if made is None:
-            made = self._made[item] = self._make(item, self._needs[item])
+            made = self._made[item] = self._make(item, self._need(item))
         return made
 
-    def _make(self, item: Hashable, need: _Need) -> tuple[Instance, ...]:
+    def _make(self, item: Item, need: _Need) -> tuple[Instance, ...]:
         kind = need.kind
         steps: list[Instance] = []
         used: dict[Instance, None] = {}
@@ -286,18 +289,29 @@ class Plan:
             steps.append(instance)
         return tuple(used)
 
-    def chain(self, item: Hashable) -> tuple[Place, ...]:
-        """Return the places around the item, the outermost first."""
-        return self._needs[item].kind.chain
+    def kind(self, item: Item) -> Kind:
+        """Return the kind of the item."""
+        return self._need(item).kind
+
+    def _need(self, item: Item) -> _Need:
+        need = self._needs.get(item)
+        if need is None:
+            self.add_unknown(item)
+            need = self._needs[item]
+        return need
+
+    def add_unknown(self, item: Item) -> None:
+        """Plan an item that is asked for and has not been added; as it stands, that is an error."""
+        raise KeyError(item)
 
     # ---------------------------------------------------------------- live
 
     @property
-    def live(self) -> Sequence[Instance]:
+    def live(self) -> tuple[Instance, ...]:
         """The instances that have been set up and not torn down, in the order of set-up."""
         return tuple(self._live)
 
-    def setup(self, item: Hashable) -> list[Instance]:
+    def setup(self, item: Item) -> list[Instance]:
         """Return the instances to be set up for the item now, in order, and count them as live."""
         self.make_room(item)
         started = [instance for instance in self.needs(item) if instance not in self._live]
@@ -308,26 +322,29 @@ class Plan:
                 self._skip_to(instance)
         return started
 
-    def make_room(self, item: Hashable) -> list[Instance]:
+    def make_room(self, item: Item) -> list[Instance]:
         """Return the live instances in whose place others have to be set up, the first to be torn down first.
 
-        They are counted as torn down.  There are none as long as the items come in the planned order.
+        They are counted as torn down.  These are instances with another parameter than the item needs; there
+        are none as long as the items come in the planned order.
         """
         replaced = set()
-        for instance in self._needs[item].wide:
+        for instance in self._need(item).wide:
             if instance.is_varied:
                 live = self._live_varied.get(instance.definition, instance)
                 if live is not instance:
                     replaced.add(live)
         return self._end(replaced)
 
-    def teardown(self, item: Hashable) -> list[Instance]:
+    def teardown(self, item: Item) -> list[Instance]:
         """Return the live instances that die with the item, the first to be torn down first.
 
-        They are counted as torn down.  An instance dies when no item to come uses it, or when it has to be
-        replaced by one with another parameter before that.
+        They are counted as torn down.  An instance dies when no item to come uses it, or when the next one
+        that uses its fixture does so with another parameter; with it die those that require it.
+
+        An item that is not run has to be torn down as well, for others to die in time.
         """
-        need = self._needs[item]
+        need = self._need(item)
         if need.pending:
             need.pending -= 1
             for instance in need.wide:

@@ -84,7 +84,7 @@ class Steps:
         if position is None:
             return self._set_up(name, names, definitions)
         step = self.steps[position]
-        self._check_scope(step.definition, (*names, name), definitions)  # type: ignore[arg-type]
+        self._check_scope(step.definition, (*names, name), definitions)
         return position
 
     def _set_up(

@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Hashable, Iterator
 from typing import Literal
 
-from ._plan import Instance, Place, Plan
+from ._plan import Instance, Item, Place, Plan
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,25 +23,27 @@ class Event:
 
     what: Literal["setup", "test", "teardown"]
     #: For which test, or after which.
-    item: Hashable
+    item: Item
     #: What is set up or torn down; None for a test.
     instance: Instance | None = None
+    #: Whether it is torn down before the end of its scope, for one with another parameter.
+    is_early: bool = False
 
 
 def trace(plan: Plan) -> Iterator[Event]:
     """Yield what happens in a run of all items in which nothing fails and nothing is requested late."""
     run = _Run()
-    chains = [*(plan.chain(item) for item in plan.items), ()]
+    chains = [*(plan.kind(item).chain for item in plan.items), ()]
     for item, chain, next_chain in zip(plan.items, chains, chains[1:], strict=False):
         for instance in plan.needs(item):
             run.request(instance)
-        yield from run.take_events(item)
+        yield from run.take_events(item, is_set_up=True)
         yield Event("test", item)
         run.leave(None)
         for place in reversed(chain):
             if place not in next_chain:
                 run.leave(place)
-        yield from run.take_events(item)
+        yield from run.take_events(item, is_set_up=False)
 
 
 class _Run:
@@ -53,10 +55,10 @@ class _Run:
         self._dependents: dict[Instance, list[Instance]] = {}
         self._events: list[tuple[Literal["setup", "teardown"], Instance]] = []
 
-    def take_events(self, item: Hashable) -> Iterator[Event]:
+    def take_events(self, item: Item, *, is_set_up: bool) -> Iterator[Event]:
         """Return what has happened since the last time, for ``item``."""
         for what, instance in self._events:
-            yield Event(what, item, instance)
+            yield Event(what, item, instance, is_early=is_set_up and what == "teardown")
         self._events.clear()
 
     def request(self, instance: Instance) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from ._ownership import is_async
-from ._plan import Instance, Kind, Place, Plan
+from ._plan import Kind, Place, Plan
 from ._plan_steps import Problem, Steps
+from ._plan_trace import Event, trace
 from ._pytest_names import (
     definitions_of,
     is_argument,
@@ -22,10 +23,17 @@ from ._pytest_names import (
 #: What is shown as it stands in the id of a parameter.
 _PLAIN_TYPES = (str, int, float, bool, type(None))
 
+_NODES: dict[str, type] = {
+    "session": pytest.Session,
+    "package": pytest.Package,
+    "module": pytest.Module,
+    "class": pytest.Class,
+}
+
 Definitions = Mapping[str, Sequence[pytest.FixtureDef[Any]]]
 
 
-class FixturePlan:
+class FixturePlan(Plan):
     """Which fixture instances there will be, who needs which, and when each is set up and torn down.
 
     It is built from collected items, and runs nothing::
@@ -47,12 +55,13 @@ class FixturePlan:
 
     Args:
         items: The items in the order of the run, such as ``session.items`` at the start of the run loop.
-            Those that have no fixtures are welcome; one that comes twice runs twice.
+            Those that have no fixtures are welcome; one that comes twice runs twice; one that comes later
+            and is not among them is planned when it comes.
 
     """
 
     def __init__(self, items: Iterable[pytest.Item]) -> None:
-        self._plan = Plan(_param_id)
+        super().__init__(_param_id)
         self._chains: dict[object, tuple[Place, ...]] = {}
         self._places: dict[object, Place] = {}
         #: What the items of a kind see, and the kind.
@@ -60,65 +69,34 @@ class FixturePlan:
         self._problems: dict[Kind, list[Problem]] = {}
         self._values = _Values()
         for item in items:
-            self._add(item)
+            self.add_unknown(item)
 
-    @property
-    def instances(self) -> Sequence[Instance]:
-        """All instances, in the order in which the items need them first.
+    def problems(self, item: pytest.Item) -> Sequence[Problem]:
+        """Return why the item can't be set up: unknown fixtures, cycles, scopes that do not fit."""
+        if not self._problems:
+            return ()
+        return self._problems.get(self.kind(item), ())
 
-        Those of single tests are made when this is asked for first, and then kept.
+    def trace(self) -> Iterator[Event]:
+        """Yield what happens in a run, if nothing fails and nothing is requested late.
+
+        An ``Event`` has ``what`` happens (``"setup"``, ``"test"`` or ``"teardown"``), the ``item`` for which
+        it happens, and the ``instance``.  pytest keeps fixtures longer than they are used, to the end of
+        their scope, and sets some up again; so this has what ``setup`` and ``teardown`` leave out.
         """
-        return self._plan.instances
-
-    @property
-    def live(self) -> Sequence[Instance]:
-        """The instances that have been set up and not torn down, in the order of set-up."""
-        return self._plan.live
-
-    def needs(self, item: pytest.Item) -> Sequence[Instance]:
-        """Return all instances that the item needs, in the order of set-up."""
-        return self._plan.needs(self._known(item))
-
-    def setup(self, item: pytest.Item) -> list[Instance]:
-        """Return the instances to be set up for the item now, in order, and count them as live.
-
-        An item that the plan does not know is planned now.
-        """
-        return self._plan.setup(self._known(item))
-
-    def teardown(self, item: pytest.Item) -> list[Instance]:
-        """Return the live instances that die with the item, the first to be torn down first.
-
-        They are counted as torn down.  An instance dies when no item to come uses it, or when the next one
-        that uses its fixture does so with another parameter; with it die those that require it.
-
-        An item that is not run has to be torn down as well, for others to die in time.
-        """
-        return self._plan.teardown(self._known(item))
-
-    def make_room(self, item: pytest.Item) -> list[Instance]:
-        """Return the live instances that have to be torn down before the item can be set up.
-
-        They are counted as torn down.  These are instances with another parameter than the item needs; there
-        are none as long as the items come in the planned order.
-        """
-        return self._plan.make_room(self._known(item))
+        return trace(self)
 
     # ---------------------------------------------------------------- build
 
-    def _known(self, item: pytest.Item) -> pytest.Item:
-        if item not in self._plan:
-            self._add(item)
-        return item
-
-    def _add(self, item: pytest.Item) -> None:
+    def add_unknown(self, item: pytest.Item) -> None:
+        """Plan an item after those before it."""
         kind = self._kind(item)
         keys: tuple[Hashable, ...] = ()
         if kind.varied:
             params = item.callspec.params  # type: ignore[attr-defined]
             steps = [kind.steps[position] for position in kind.varied]
             keys = tuple(self._values.key(step.definition, params[step.name]) for step in steps)
-        self._plan.add(item, item.nodeid, kind, keys)
+        self.add(item, item.nodeid, kind, keys)
 
     def _kind(self, item: pytest.Item) -> Kind:
         """Return the kind of the item, which is that of all that see the same definitions."""
@@ -148,7 +126,7 @@ class FixturePlan:
         chain = self._chain(item)
         homes: list[Place | None] = []
         for step in resolved.steps:
-            node = scope_node(item, step.definition, step.scope)  # type: ignore[arg-type]
+            node = scope_node(item, step.definition, step.scope)
             homes.append(None if node is item else self._places[node])
         varied = [
             position
@@ -167,7 +145,7 @@ class FixturePlan:
             nodes = item.listchain()[:-1]
             for depth, node in enumerate(nodes):
                 if node not in self._places:
-                    self._places[node] = Place(node.nodeid, depth)
+                    self._places[node] = Place(node.nodeid, depth, _scope_of(node))
             chain = self._chains[item.parent] = tuple(self._places[node] for node in nodes)
         return chain
 
@@ -203,6 +181,13 @@ def _are_equal(one: object, other: object) -> bool:
         return bool(one == other)
     except Exception:  # the same
         return one is other
+
+
+def _scope_of(node: object) -> str:
+    for scope, kind in _NODES.items():
+        if isinstance(node, kind):
+            return scope
+    return ""
 
 
 def _param_id(item: Hashable, name: str) -> str | None:

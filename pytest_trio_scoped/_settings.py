@@ -42,6 +42,26 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="N|random",
         help="repeat the order in which Trio runs tasks, by this number; 'random' chooses one",
     )
+    group.addoption(
+        # The names with "=" are whole names for argparse, so that a path may follow the first.
+        "--trio-plan",
+        "--trio-plan=text",
+        dest="trio_plan",
+        action="store_const",
+        const="text",
+        help="run nothing; print which fixtures would be set up where, and what each test needs",
+    )
+    for name in ("mermaid", "json"):
+        group.addoption(
+            f"--trio-plan={name}",
+            dest="trio_plan",
+            action="store_const",
+            const=name,
+            help=f"the same as {_PLAN_FORMATS[name]}",
+        )
+
+
+_PLAN_FORMATS = {"mermaid": "a Mermaid flowchart", "json": "JSON, for tools"}
 
 
 def seconds_of(value: str | float | None) -> float:

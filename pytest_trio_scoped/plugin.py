@@ -34,6 +34,15 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Prepare for printing a plan, before xdist decides to distribute the tests."""
+    if config.option.trio_plan is not None:
+        from ._plan_hooks import prepare
+
+        prepare(config)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the hook objects around one session object."""
     manager = config.pluginmanager
@@ -82,6 +91,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._seed import SeedHooks  # imports Trio
 
         manager.register(SeedHooks(session, config))
+    if config.option.trio_plan is not None:
+        from ._plan_hooks import PlanHooks
+
+        manager.register(PlanHooks(config.option.trio_plan))
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
     manager.register(_clock_fixtures, "trio_scoped_clock_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.

@@ -10,12 +10,10 @@ from plan_suites import SUITES
 _RECORDER = """
     import pytest
     from pytest_trio_scoped import FixturePlan
-    from pytest_trio_scoped._plan_trace import trace as trace_plan
     from trace import trace
 
     def pytest_collection_finish(session):
-        plan = FixturePlan(session.items)
-        for event in trace_plan(plan._plan):
+        for event in FixturePlan(session.items).trace():
             if event.instance is None:
                 trace(f"planned test {event.item.nodeid}")
             else:

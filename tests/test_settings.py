@@ -22,8 +22,8 @@ class RecordingParser:
         assert (name, description) == ("trio", "Trio (pytest-trio-scoped)")
         return self
 
-    def addoption(self, name: str, **options: Any) -> None:
-        self.options[name] = options
+    def addoption(self, *names: str, **options: Any) -> None:
+        self.options[" ".join(names)] = options
 
 
 class FakeConfig:
@@ -64,12 +64,24 @@ def test_every_option_says_what_it_does() -> None:
     parser = RecordingParser()
     add_options(parser)  # type: ignore[arg-type]
     del parser.options["--trio-timeout"]["type"]
+    plan = {"dest": "trio_plan", "action": "store_const"}
     assert parser.options == {
         "--trio-timeout": {"metavar": "SECONDS", "help": "the same for this run, 0 for no limit"},
         "--trio-seed": {
             "metavar": "N|random",
             "help": "repeat the order in which Trio runs tasks, by this number; 'random' chooses one",
         },
+        "--trio-plan --trio-plan=text": {
+            **plan,
+            "const": "text",
+            "help": "run nothing; print which fixtures would be set up where, and what each test needs",
+        },
+        "--trio-plan=mermaid": {
+            **plan,
+            "const": "mermaid",
+            "help": "the same as a Mermaid flowchart",
+        },
+        "--trio-plan=json": {**plan, "const": "json", "help": "the same as JSON, for tools"},
     }
 
 
