@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterator
 
-from ._plan import Instance, Place
+from ._plan_parts import Instance, Place
 from ._plan_view import View, label
 
 

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
-from ._plan import Step
+from ._plan_parts import Step
 
 #: The widest last.
 SCOPES = ("function", "class", "module", "package", "session")

@@ -14,7 +14,8 @@ import dataclasses
 from collections.abc import Hashable, Iterator
 from typing import Literal
 
-from ._plan import Instance, Item, Place, Plan
+from ._plan import Plan
+from ._plan_parts import Instance, Item, Place
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
-from ._plan import Instance, Item, Place, Plan
+from ._plan import Plan
+from ._plan_parts import Instance, Item, Place
 from ._plan_trace import Event
 
 LEGEND = "+ is set up   - is torn down before the end of its scope"

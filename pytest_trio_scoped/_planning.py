@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from ._ownership import is_async
-from ._plan import Kind, Place, Plan
-from ._plan_steps import Problem, Steps
+from ._kinds import Kinds
+from ._plan import Plan
+from ._plan_steps import Problem
 from ._plan_trace import Event, trace
-from ._pytest_names import (
-    definitions_of,
-    is_argument,
-    param_ids,
-    param_scopes,
-    scope_node,
-    visible_definitions,
-)
+from ._pytest_names import param_ids
 
 #: What is shown as it stands in the id of a parameter.
 _PLAIN_TYPES = (str, int, float, bool, type(None))
-
-_NODES: dict[str, type] = {
-    "session": pytest.Session,
-    "package": pytest.Package,
-    "module": pytest.Module,
-    "class": pytest.Class,
-}
-
-Definitions = Mapping[str, Sequence[pytest.FixtureDef[Any]]]
 
 
 class FixturePlan(Plan):
@@ -62,20 +46,14 @@ class FixturePlan(Plan):
 
     def __init__(self, items: Iterable[pytest.Item]) -> None:
         super().__init__(_param_id)
-        self._chains: dict[object, tuple[Place, ...]] = {}
-        self._places: dict[object, Place] = {}
-        #: What the items of a kind see, and the kind.
-        self._kinds: dict[Hashable, tuple[object, Kind]] = {}
-        self._problems: dict[Kind, list[Problem]] = {}
+        self._kinds = Kinds()
         self._values = _Values()
         for item in items:
             self.add_unknown(item)
 
     def problems(self, item: pytest.Item) -> Sequence[Problem]:
         """Return why the item can't be set up: unknown fixtures, cycles, scopes that do not fit."""
-        if not self._problems:
-            return ()
-        return self._problems.get(self.kind(item), ())
+        return self._kinds.problems.get(self.kind(item), ())
 
     def trace(self) -> Iterator[Event]:
         """Yield what happens in a run, if nothing fails and nothing is requested late.
@@ -90,64 +68,13 @@ class FixturePlan(Plan):
 
     def add_unknown(self, item: pytest.Item) -> None:
         """Plan an item after those before it."""
-        kind = self._kind(item)
+        kind = self._kinds.kind(item)
         keys: tuple[Hashable, ...] = ()
         if kind.varied:
             params = item.callspec.params  # type: ignore[attr-defined]
             steps = [kind.steps[position] for position in kind.varied]
             keys = tuple(self._values.key(step.definition, params[step.name]) for step in steps)
         self.add(item, item.nodeid, kind, keys)
-
-    def _kind(self, item: pytest.Item) -> Kind:
-        """Return the kind of the item, which is that of all that see the same definitions."""
-        definitions = definitions_of(item)
-        names: tuple[str, ...] = tuple(getattr(item, "fixturenames", ())) if definitions else ()
-        seen = definitions, param_scopes(item)
-        key: Hashable = (item.parent, names)
-        known, kind = self._kinds.get(key, (None, None))
-        if kind is not None and known != seen:
-            # It has definitions of its own, which stand for the arguments of a parametrized test.
-            key = (item.parent, names, id(definitions))
-            known, kind = self._kinds.get(key, (None, None))
-        if kind is None:
-            kind = self._make_kind(item, names, definitions or {})
-            self._kinds[key] = seen, kind
-        return kind
-
-    def _make_kind(self, item: pytest.Item, names: Sequence[str], definitions: Definitions) -> Kind:
-        scopes = {name: scope.value for name, scope in param_scopes(item).items()}
-        resolved = Steps(
-            names,
-            lambda name: definitions.get(name) or visible_definitions(item, name),
-            is_async=lambda definition: is_async(definition.func),  # type: ignore[attr-defined]
-            is_argument=is_argument,  # type: ignore[arg-type]
-            scopes=scopes,
-        )
-        chain = self._chain(item)
-        homes: list[Place | None] = []
-        for step in resolved.steps:
-            node = scope_node(item, step.definition, step.scope)
-            homes.append(None if node is item else self._places[node])
-        varied = [
-            position
-            for position, step in enumerate(resolved.steps)
-            if homes[position] is not None and step.name in scopes
-        ]
-        kind = Kind(resolved.steps, homes, chain, varied)
-        if resolved.problems:
-            self._problems[kind] = resolved.problems
-        return kind
-
-    def _chain(self, item: pytest.Item) -> tuple[Place, ...]:
-        """Return the places of the nodes around the item."""
-        chain = self._chains.get(item.parent)
-        if chain is None:
-            nodes = item.listchain()[:-1]
-            for depth, node in enumerate(nodes):
-                if node not in self._places:
-                    self._places[node] = Place(node.nodeid, depth, _scope_of(node))
-            chain = self._chains[item.parent] = tuple(self._places[node] for node in nodes)
-        return chain
 
 
 class _Values:
@@ -181,13 +108,6 @@ def _are_equal(one: object, other: object) -> bool:
         return bool(one == other)
     except Exception:  # the same
         return one is other
-
-
-def _scope_of(node: object) -> str:
-    for scope, kind in _NODES.items():
-        if isinstance(node, kind):
-            return scope
-    return ""
 
 
 def _param_id(item: Hashable, name: str) -> str | None:

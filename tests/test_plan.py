@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_trio_scoped._plan import Instance, Kind, Place, Plan, Step
+from pytest_trio_scoped._plan import Plan
+from pytest_trio_scoped._plan_parts import Instance, Kind, Place, Step
 
 SESSION = Place("", 0)
 MODULES = [Place("a.py", 1), Place("b.py", 1)]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pytest_trio_scoped._locations import location_of
-from pytest_trio_scoped._plan import Kind, Place, Plan, Step
+from pytest_trio_scoped._plan import Plan
 from pytest_trio_scoped._plan_formats import as_json, as_mermaid
+from pytest_trio_scoped._plan_parts import Kind, Place, Step
 from pytest_trio_scoped._plan_trace import trace
 from pytest_trio_scoped._plan_view import View, text
 
