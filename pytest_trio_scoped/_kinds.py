@@ -12,6 +12,7 @@ from ._plan_parts import Kind, Place
 from ._plan_steps import Problem, Steps
 from ._pytest_names import (
     definitions_of,
+    initial_names,
     is_argument,
     param_scopes,
     scope_node,
@@ -59,13 +60,17 @@ class Kinds:
 
     def _make_kind(self, item: pytest.Item, names: Sequence[str], definitions: Definitions) -> Kind:
         scopes = {name: scope.value for name, scope in param_scopes(item).items()}
-        resolved = Steps(
-            names,
-            lambda name: definitions.get(name) or visible_definitions(item, name),
-            is_async=lambda definition: is_async(definition.func),  # type: ignore[attr-defined]
-            is_argument=is_argument,  # type: ignore[arg-type]
-            scopes=scopes,
-        )
+
+        def resolve(names: Sequence[str]) -> Steps:
+            return Steps(
+                names,
+                lambda name: definitions.get(name) or visible_definitions(item, name),
+                is_async=lambda definition: is_async(definition.func),  # type: ignore[attr-defined]
+                is_argument=is_argument,  # type: ignore[arg-type]
+                scopes=scopes,
+            )
+
+        resolved = resolve(names)
         chain = self._chain(item)
         homes: list[Place | None] = []
         for step in resolved.steps:
@@ -77,8 +82,9 @@ class Kinds:
             if homes[position] is not None and step.name in scopes
         ]
         kind = Kind(resolved.steps, homes, chain, varied)
-        if resolved.problems:
-            self.problems[kind] = resolved.problems
+        if resolved.problems:  # find the way to them from what the test requests itself
+            requests = dict.fromkeys((*initial_names(item), *names))
+            self.problems[kind] = resolve(list(requests)).problems
         return kind
 
     def _chain(self, item: pytest.Item) -> tuple[Place, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from ._plan_parts import Step
 
@@ -40,7 +40,9 @@ class Problem:
     #: The names from the one that the test requests to the one that is the problem.
     names: tuple[str, ...]
     #: What they stand for; one less than names, unless the scope of the last is the problem.
-    definitions: tuple[Definition, ...]
+    definitions: tuple[Any, ...]
+    #: The scope that is the problem: that of the fixture that requests a narrower one.
+    scope: str = ""
 
 
 class Steps:
@@ -73,6 +75,11 @@ class Steps:
         self._done: dict[str, int] = {}
         for name in names:
             self._request(name, (), ())
+        # pytest's list of what a test requests has what its fixtures request, which may not exist.
+        requested = {problem.names[-1] for problem in self.problems if problem.definitions}
+        self.problems = [
+            each for each in self.problems if each.definitions or each.names[0] not in requested
+        ]
 
     def _request(
         self, name: str, names: tuple[str, ...], definitions: tuple[Definition, ...]
@@ -121,4 +128,4 @@ class Steps:
             return
         scope = self._scopes.get(names[-2], definitions[-1].scope)
         if SCOPES.index(scope) > SCOPES.index(definition.scope):
-            self.problems.append(Problem("scope", names, (*definitions, definition)))
+            self.problems.append(Problem("scope", names, (*definitions, definition), scope))

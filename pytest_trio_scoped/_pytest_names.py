@@ -23,6 +23,7 @@ __all__ = [
     "UnittestItem",
     "active_fixture",
     "active_fixtures",
+    "all_definitions",
     "being_set_up",
     "bound_fixture_function",
     "call_fixture_function",
@@ -34,6 +35,7 @@ __all__ = [
     "finish_fixture",
     "fixture_of",
     "fixture_source",
+    "initial_names",
     "is_argument",
     "item_of",
     "param_ids",
@@ -136,6 +138,19 @@ def visible_definitions(item: pytest.Item, name: str) -> Sequence[pytest.Fixture
     return item.session._fixturemanager.getfixturedefs(name, item) or ()
 
 
+def all_definitions(session: pytest.Session) -> Iterator[pytest.FixtureDef[Any]]:
+    """Yield all fixtures that are known by now, wherever they are visible.
+
+    A public list of them, as ``--fixtures`` prints it, would replace it.
+    """
+    manager = session._fixturemanager
+    if hasattr(manager, "_get_all_fixture_defs"):  # from pytest 9.1 on
+        yield from manager._get_all_fixture_defs()
+    else:
+        for fixturedefs in manager._arg2fixturedefs.values():  # type: ignore[attr-defined]
+            yield from fixturedefs
+
+
 def param_ids(item: pytest.Item) -> Sequence[str]:
     """Return the ids of the parameters of ``item``, one for each time that it was parametrized.
 
@@ -221,6 +236,14 @@ def requested_names(item: pytest.Function) -> tuple[str, ...]:
     ``item.fixturenames`` has autouse fixtures and fixtures of fixtures as well.
     """
     return item._fixtureinfo.argnames
+
+
+def initial_names(item: pytest.Item) -> tuple[str, ...]:
+    """Return the fixtures that the test requests itself: by autouse, marks and arguments, in this order.
+
+    ``item.fixturenames`` has fixtures of fixtures as well, sorted by their scope.
+    """
+    return item._fixtureinfo.initialnames  # type: ignore[attr-defined, no-any-return]
 
 
 def call_test_function(item: pytest.Function) -> None:

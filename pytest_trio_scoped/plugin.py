@@ -6,6 +6,7 @@ import pytest
 
 from . import _builtin_fixtures, _clock_fixtures, _errors, _instrument_errors, _leaks
 from ._calls import CallHooks, EarlyCallHooks
+from ._check_hooks import CheckHooks
 from ._collection import CollectionHooks
 from ._debugging import DebugHooks, TraceHooks
 from ._faulthandler_tree import FaulthandlerHooks, faulthandler_seconds
@@ -74,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     early_calls = TraceHooks(session, calls) if is_traced else EarlyCallHooks(calls)
     for hooks in (
         CollectionHooks(session),
+        CheckHooks(session, is_for_all=config.option.trio_plan is not None),
         FixtureHooks(session),
         own_loops,
         calls,

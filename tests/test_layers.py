@@ -22,6 +22,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_exceptions",
         "_supervisor",
         "_alarms",
+        "_code_names",
         "_locations",
         "_plan_parts",
     ),
@@ -30,7 +31,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("_loop", "_plan_view"),
     ("_lifetime", "_clock", "_task_tree", "_plan_formats"),
     ("_bodies",),
-    ("_settings", "_pytest_names", "_outcomes", "_requests"),
+    ("_settings", "_pytest_names", "_outcomes", "_requests", "_may_pass"),
     ("_session", "_blame", "_dependencies"),
     (
         "_ownership",
@@ -45,6 +46,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     (
         "_calls",
         "_collection",
+        "_fixture_check",
         "_fixtures",
         "_own_loops",
         "_planning",
@@ -53,6 +55,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "_builtin_fixtures",
+        "_check_hooks",
         "_clock_fixtures",
         "_debugging",
         "_faulthandler_tree",

@@ -71,12 +71,17 @@ def test_a_parameter_may_give_a_scope() -> None:
 
 def test_names_the_way_to_an_unknown_fixture() -> None:
     a, b = Fixture("a", ("b",)), Fixture("b", ("nobody",))
-    steps = _steps("a nobody", a, b)
+    steps = _steps("a somebody", a, b)
     assert steps.problems == [
         Problem("unknown", ("a", "b", "nobody"), (a, b)),
-        Problem("unknown", ("nobody",), ()),
+        Problem("unknown", ("somebody",), ()),
     ]
     assert _edges(steps) == [("b", []), ("a", ["b"])]
+
+
+def test_what_a_fixture_requests_is_not_taken_for_the_test_s_own_request() -> None:
+    """pytest's list of names has it, at the end."""
+    assert _problems(_steps("a nobody", Fixture("a", ("nobody",)))) == [("unknown", "a nobody")]
 
 
 def test_names_the_way_around_a_cycle() -> None:
@@ -95,7 +100,9 @@ WIDE, NARROW = Fixture("wide", ("narrow",), "module"), Fixture("narrow", (), "cl
 def test_names_the_way_to_a_narrower_scope() -> None:
     steps = _steps("top", WIDE, NARROW, Fixture("top", ("wide",)))
     top = Fixture("top", ("wide",))
-    assert steps.problems == [Problem("scope", ("top", "wide", "narrow"), (top, WIDE, NARROW))]
+    assert steps.problems == [
+        Problem("scope", ("top", "wide", "narrow"), (top, WIDE, NARROW), "module")
+    ]
 
 
 @pytest.mark.parametrize("names", ["narrow wide", "wide narrow"])
