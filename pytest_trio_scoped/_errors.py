@@ -83,6 +83,8 @@ RUN_WITHOUT_TEST = "{run} was to run {nodeid}, and returned without running it."
 
 RUN_NOT_KNOWN = "The ini value 'trio_run' is {value!r}. Set it to 'trio' or 'qtrio'."
 
+ORDER_NOT_KNOWN = "The ini value 'trio_fixture_order' is {value!r}. Set it to 'pytest' or 'plan'."
+
 QTRIO_IS_MISSING = (
     "The ini value 'trio_run' is 'qtrio', which can't be imported: {error}.\n"
     "Install qtrio, or set 'trio_run' to 'trio'."

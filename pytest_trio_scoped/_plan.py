@@ -46,14 +46,15 @@ class _Need:
 class Plan:
     """All instances, which of them an item needs, and which are live.
 
-    ``param_id`` takes an item and the name of a fixture and returns the id of the parameter, None if it has
-    none.
+    ``param_of`` takes an item and a step and returns the id of the parameter of that fixture, with what tells
+    it from others; None if it has none.
     """
 
     def __init__(
-        self, param_id: Callable[[Item, str], str | None] = lambda _item, _name: None
+        self,
+        param_of: Callable[[Item, Step], tuple[str, Hashable] | None] = lambda _item, _step: None,
     ) -> None:
-        self._param_id = param_id
+        self._param_of = param_of
         self._needs: dict[Item, _Need] = {}
         #: The items in the order of the run, with repetitions.
         self.items: list[Item] = []
@@ -121,22 +122,26 @@ class Plan:
         requires: tuple[Instance, ...],
     ) -> Instance:
         varied = tuple(each for each in requires if each.is_varied)
-        place = max((home, *(each.place or home for each in requires)), key=lambda each: each.depth)
         found_by = (step.definition, home, key, varied)
         instance = self._wide.get(found_by)
         if instance is None:
+            places = [home, *(each.place or home for each in requires)]
             instance = self._wide[found_by] = Instance(
                 step,
                 home.node_id,
-                None if key is None else self._param_id(item, step.name),
+                self._id_of_param(item, step),
                 requires,
                 [],
                 home,
-                place,
+                max(places, key=lambda each: each.depth),
                 key,
                 is_varied=key is not None or bool(varied),
             )
         return instance
+
+    def _id_of_param(self, item: Item, step: Step) -> str | None:
+        param = self._param_of(item, step)
+        return None if param is None else param[0]
 
     # ---------------------------------------------------------------- look
 
@@ -163,7 +168,7 @@ class Plan:
         for step, home, wide in zip(kind.steps, kind.homes, need.steps, strict=True):
             instance = wide
             if instance is None:
-                param_id = self._param_id(item, step.name)
+                param_id, key = self._param_of(item, step) or (None, None)
                 instance = Instance(
                     step,
                     need.node_id if home is None else home.node_id,
@@ -172,11 +177,15 @@ class Plan:
                     [item],
                     home,
                     None,
-                    key=None if param_id is None else item,
+                    key,
                 )
             _add_with_requirements(used, instance)
             steps.append(instance)
         return tuple(used)
+
+    def wide(self, item: Item) -> tuple[Instance, ...]:
+        """Return the wide instances that the item needs, in the order of set-up."""
+        return self._need(item).wide
 
     def kind(self, item: Item) -> Kind:
         """Return the kind of the item."""

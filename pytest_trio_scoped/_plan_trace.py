@@ -11,7 +11,7 @@ Pinned by ``tests/test_plan_trace.py``, by comparison with what pytest does.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Literal
 
 from ._plan import Plan
@@ -31,13 +31,18 @@ class Event:
     is_early: bool = False
 
 
-def trace(plan: Plan) -> Iterator[Event]:
-    """Yield what happens in a run of all items in which nothing fails and nothing is requested late."""
-    run = _Run()
+def trace(
+    plan: Plan, ahead: Callable[[Item, Place], Iterable[Instance]] = lambda _item, _place: ()
+) -> Iterator[Event]:
+    """Yield what happens in a run of all items in which nothing fails and nothing is requested late.
+
+    ``ahead`` returns what is set up before a fixture of a place that an item needs, if it is not live.
+    """
+    run = _Run(ahead)
     chains = [*(plan.kind(item).chain for item in plan.items), ()]
     for item, chain, next_chain in zip(plan.items, chains, chains[1:], strict=False):
         for instance in plan.needs(item):
-            run.request(instance)
+            run.request(item, instance)
         yield from run.take_events(item, is_set_up=True)
         yield Event("test", item)
         run.leave(None)
@@ -48,12 +53,13 @@ def trace(plan: Plan) -> Iterator[Event]:
 
 
 class _Run:
-    def __init__(self) -> None:
+    def __init__(self, ahead: Callable[[Item, Place], Iterable[Instance]]) -> None:
+        self._ahead = ahead
         self._live: dict[Hashable, Instance] = {}
-        #: What has been set up at a place; None is the item's.
-        self._set_up: dict[Place | None, list[Instance]] = {}
-        #: What has been set up on what.
-        self._dependents: dict[Instance, list[Instance]] = {}
+        #: The definitions of what has been set up at a place; None is the item's.
+        self._set_up: dict[Place | None, list[Hashable]] = {}
+        #: For each definition, which others have been set up on it, the last one last.
+        self._dependents: dict[Hashable, dict[Hashable, None]] = {}
         self._events: list[tuple[Literal["setup", "teardown"], Instance]] = []
 
     def take_events(self, item: Item, *, is_set_up: bool) -> Iterator[Event]:
@@ -62,31 +68,43 @@ class _Run:
             yield Event(what, item, instance, is_early=is_set_up and what == "teardown")
         self._events.clear()
 
-    def request(self, instance: Instance) -> None:
+    def request(self, item: Item, instance: Instance) -> None:
         """Set ``instance`` up, unless its definition has a value for the same parameter."""
         live = self._live.get(instance.definition)
         if live is not None:
             if live.key == instance.key:
                 return
             self._finish(live)
+        if instance.home is not None:
+            for wider in self._ahead(item, instance.home):
+                if wider.definition not in self._live:
+                    self._request_all(item, wider)
         self._live[instance.definition] = instance
         self._events.append(("setup", instance))
-        self._set_up.setdefault(instance.home, []).append(instance)
+        self._set_up.setdefault(instance.home, []).append(instance.definition)
         for required in instance.requires:
             # What the name stood for when a shared instance was planned need not be live.
             live = self._live.get(required.definition)
             if live is not None:
-                self._dependents.setdefault(live, []).append(instance)
+                dependents = self._dependents.setdefault(live.definition, {})
+                dependents.pop(instance.definition, None)  # so that it is the last
+                dependents[instance.definition] = None
+
+    def _request_all(self, item: Item, instance: Instance) -> None:
+        for each in instance.requires:
+            self._request_all(item, each)
+        self.request(item, instance)
 
     def leave(self, place: Place | None) -> None:
         """Tear down what has been set up at ``place``."""
-        for instance in reversed(self._set_up.pop(place, ())):
-            self._finish(instance)
+        for definition in reversed(self._set_up.pop(place, ())):
+            if definition in self._live:  # it may be another instance, that lives elsewhere
+                self._finish(self._live[definition])
 
     def _finish(self, instance: Instance) -> None:
-        if self._live.get(instance.definition) is not instance:
-            return  # the value is another one by now
-        for dependent in reversed(self._dependents.pop(instance, ())):
-            self._finish(dependent)
+        # Like pytest, this does not forget a dependent that has been set up again on something else.
+        for dependent in reversed(self._dependents.pop(instance.definition, {})):
+            if dependent in self._live:
+                self._finish(self._live[dependent])
         del self._live[instance.definition]
         self._events.append(("teardown", instance))

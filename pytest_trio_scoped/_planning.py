@@ -9,6 +9,8 @@ import pytest
 
 from ._kinds import Kinds
 from ._plan import Plan
+from ._plan_order import Ahead
+from ._plan_parts import Instance, Place, Step
 from ._plan_steps import Problem
 from ._plan_trace import Event, trace
 from ._pytest_names import param_ids
@@ -45,8 +47,9 @@ class FixturePlan(Plan):
     """
 
     def __init__(self, items: Iterable[pytest.Item]) -> None:
-        super().__init__(_param_id)
+        super().__init__(self._param)
         self._kinds = Kinds()
+        self._ahead: Ahead | None = None
         self._values = _Values()
         for item in items:
             self.add_unknown(item)
@@ -55,14 +58,31 @@ class FixturePlan(Plan):
         """Return why the item can't be set up: unknown fixtures, cycles, scopes that do not fit."""
         return self._kinds.problems.get(self.kind(item), ())
 
-    def trace(self) -> Iterator[Event]:
+    def ahead(self, item: pytest.Item, node: pytest.Collector) -> Iterator[Instance]:
+        """Yield what the planned order sets up before a fixture of ``node`` that the item needs.
+
+        These are wider fixtures that tests to come need; the widest come first.
+        """
+        place = self._kinds.place(node)
+        return iter(()) if place is None else self._ahead_of(item, place)
+
+    def _ahead_of(self, item: pytest.Item, place: Place) -> Iterator[Instance]:
+        if self._ahead is None:
+            self._ahead = Ahead(self)
+        for instance in self._ahead.before(item, place):
+            if self._kinds.sees(item, instance):
+                yield instance
+
+    def trace(self, *, is_order_planned: bool = False) -> Iterator[Event]:
         """Yield what happens in a run, if nothing fails and nothing is requested late.
+
+        With ``is_order_planned``, as with the ini value ``trio_fixture_order = plan``.
 
         An ``Event`` has ``what`` happens (``"setup"``, ``"test"`` or ``"teardown"``), the ``item`` for which
         it happens, and the ``instance``.  pytest keeps fixtures longer than they are used, to the end of
         their scope, and sets some up again; so this has what ``setup`` and ``teardown`` leave out.
         """
-        return trace(self)
+        return trace(self, self._ahead_of) if is_order_planned else trace(self)
 
     # ---------------------------------------------------------------- build
 
@@ -75,6 +95,13 @@ class FixturePlan(Plan):
             steps = [kind.steps[position] for position in kind.varied]
             keys = tuple(self._values.key(step.definition, params[step.name]) for step in steps)
         self.add(item, item.nodeid, kind, keys)
+
+    def _param(self, item: Any, step: Step) -> tuple[str, Hashable] | None:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if step.name not in params:
+            return None
+        key = self._values.key(step.definition, params[step.name])
+        return _id_of_param(item, step.name), key
 
 
 class _Values:
@@ -110,12 +137,10 @@ def _are_equal(one: object, other: object) -> bool:
         return one is other
 
 
-def _param_id(item: Hashable, name: str) -> str | None:
+def _id_of_param(item: Any, name: str) -> str:
     """Return the id of a parameter of the item, as it stands in the item's name where that is known."""
-    callspec: Any = getattr(item, "callspec", None)
-    if callspec is None or name not in callspec.params:
-        return None
-    ids = param_ids(item)  # type: ignore[arg-type]
+    callspec = item.callspec
+    ids = param_ids(item)
     if len(ids) == len(callspec.params):  # each has one of its own
         return ids[list(callspec.params).index(name)]
     value = callspec.params[name]

@@ -14,7 +14,12 @@ from typing import Any
 import pytest
 from _pytest._code import Source
 from _pytest.compat import getlocation
-from _pytest.fixtures import call_fixture_func, get_scope_package, resolve_fixture_function
+from _pytest.fixtures import (
+    TopRequest,
+    call_fixture_func,
+    get_scope_package,
+    resolve_fixture_function,
+)
 from _pytest.python import get_direct_param_fixture_func
 from _pytest.python import pytest_pyfunc_call as _pytest_pyfunc_call
 from _pytest.unittest import TestCaseFunction as UnittestItem
@@ -24,6 +29,7 @@ __all__ = [
     "active_fixture",
     "active_fixtures",
     "all_definitions",
+    "autouse_names",
     "being_set_up",
     "bound_fixture_function",
     "call_fixture_function",
@@ -44,6 +50,7 @@ __all__ = [
     "request_of",
     "requested_names",
     "scope_node",
+    "set_up_apart",
     "visible_definitions",
 ]
 
@@ -244,6 +251,27 @@ def initial_names(item: pytest.Item) -> tuple[str, ...]:
     ``item.fixturenames`` has fixtures of fixtures as well, sorted by their scope.
     """
     return item._fixtureinfo.initialnames  # type: ignore[attr-defined, no-any-return]
+
+
+def autouse_names(item: pytest.Item) -> frozenset[str]:
+    """Return the names of the autouse fixtures that ``item`` sees.
+
+    ``FixtureDef._autouse`` says the same of one fixture, and is announced to go.
+    """
+    return frozenset(item.session._fixturemanager._getautousenames(item))
+
+
+def set_up_apart(item: pytest.Function, name: str) -> None:
+    """Set a wide fixture up as if ``item`` requested it, without a trace of it in the item's request.
+
+    pytest can set a fixture up for a test only; nothing public makes a request.
+    """
+    own = item._request
+    item._request = TopRequest(item, _ispytest=True)
+    try:
+        item._request.getfixturevalue(name)
+    finally:
+        item._request = own
 
 
 def call_test_function(item: pytest.Function) -> None:

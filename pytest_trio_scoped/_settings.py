@@ -30,6 +30,12 @@ def add_options(parser: pytest.Parser) -> None:
         "(pytest-trio-scoped)",
         default="",
     )
+    parser.addini(
+        "trio_fixture_order",
+        "who decides in which order fixtures are set up: pytest, or the plan, in which wider ones come first "
+        "(pytest-trio-scoped)",
+        default="pytest",
+    )
     group = parser.getgroup("trio", "Trio (pytest-trio-scoped)")
     group.addoption(
         "--trio-timeout",
@@ -90,6 +96,8 @@ class Settings:
     #: Seconds that a phase of a test may take on the loop, 0 for no limit, and who says so.
     timeout: float = 0
     timeout_source: str = "trio_timeout"
+    #: Whether wider fixtures are set up before narrower ones, for all tests of the run.
+    is_order_planned: bool = False
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
@@ -97,12 +105,16 @@ class Settings:
         library = str(config.getini("trio_run"))
         if library not in {"trio", "qtrio"}:
             raise pytest.UsageError(_errors.RUN_NOT_KNOWN.format(value=library))
+        order = str(config.getini("trio_fixture_order"))
+        if order not in {"pytest", "plan"}:
+            raise pytest.UsageError(_errors.ORDER_NOT_KNOWN.format(value=order))
         timeout, source = _timeout_of(config)
         return cls(
             is_trio_mode=bool(config.getini("trio_mode")),
             library=library,
             timeout=timeout,
             timeout_source=source,
+            is_order_planned=order == "plan",
         )
 
 

@@ -93,10 +93,14 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._seed import SeedHooks  # imports Trio
 
         manager.register(SeedHooks(session, config))
+    if settings.is_order_planned:
+        from ._fixture_order import OrderHooks
+
+        manager.register(OrderHooks(session))
     if config.option.trio_plan is not None:
         from ._plan_hooks import PlanHooks
 
-        manager.register(PlanHooks(config.option.trio_plan))
+        manager.register(PlanHooks(config.option.trio_plan, settings))
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
     manager.register(_clock_fixtures, "trio_scoped_clock_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.

@@ -302,6 +302,10 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
         "fixture function has more than one 'yield':\n\n    def f(): ...\ntest_it.py:3",
     ),
     "NO_YIELD": ({"name": "numbers"}, "numbers did not yield a value"),
+    "ORDER_NOT_KNOWN": (
+        {"value": "random"},
+        "The ini value 'trio_fixture_order' is 'random'. Set it to 'pytest' or 'plan'.",
+    ),
     "FIXTURE_UNKNOWN": (
         {
             "nodeid": "test_it.py::test_a",

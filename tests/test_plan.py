@@ -37,7 +37,7 @@ def suites(draw: st.DrawFn) -> Plan:
             st.sets(st.sampled_from(possible), max_size=3) if possible else st.just(set())
         )
         fixtures.append(Fixture(f"f{number}", level, tuple(sorted(requires)), draw(st.booleans())))
-    plan = Plan(lambda item, name: str(item[2].get(name)))  # type: ignore[index]
+    plan = Plan(_param_of)
     kinds: dict[Any, Kind] = {}
     items = [draw_item(draw, fixtures, number) for number in range(draw(st.integers(1, 12)))]
     for item in draw(st.lists(st.sampled_from(items), min_size=1, max_size=20)):
@@ -48,6 +48,11 @@ def suites(draw: st.DrawFn) -> Plan:
         keys = tuple(params[kind.steps[each].name] for each in kind.varied)
         plan.add(item, f"{module.node_id}::{item[0]}", kind, keys)
     return plan
+
+
+def _param_of(item: Any, step: Step) -> tuple[str, int] | None:
+    params = item[2]
+    return (str(params[step.name]), params[step.name]) if step.name in params else None
 
 
 class Item(tuple[Any, ...]):

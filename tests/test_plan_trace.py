@@ -12,8 +12,14 @@ _RECORDER = """
     from pytest_trio_scoped import FixturePlan
     from trace import trace
 
-    def pytest_collection_finish(session):
-        for event in FixturePlan(session.items).trace():
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(session):
+        _plan(session)  # when items and names have been sorted
+        return (yield)
+
+    def _plan(session):
+        is_planned = session.config.getini("trio_fixture_order") == "plan"
+        for event in FixturePlan(session.items).trace(is_order_planned=is_planned):
             if event.instance is None:
                 trace(f"planned test {event.item.nodeid}")
             else:
@@ -41,15 +47,30 @@ _RECORDER = """
 """
 
 
+@pytest.mark.parametrize("order", ["pytest", "plan"])
 @pytest.mark.parametrize("name", sorted(SUITES))
-def test_a_run_is_as_planned(suite: Suite, name: str) -> None:
+def test_a_run_is_as_planned(suite: Suite, name: str, order: str) -> None:
     suite.write("recorder.py", _RECORDER)
     suite.ini(trio_mode=False)
     for file, source in SUITES[name].items():
         suite.write(file, source)
-    result = suite.run("-p", "recorder")
+    result = suite.run("-p", "recorder", "-o", f"trio_fixture_order={order}")
     assert set(result.outcomes.values()) == {"passed"}, result.output
     planned = [line[8:] for line in result.trace if line.startswith("planned ")]
     happened = [line for line in result.trace if not line.startswith("planned ")]
     assert planned == happened
     assert [line for line in happened if line.startswith("setup")]
+    if order == "plan" and not any(" True of " in line for line in happened):
+        assert _is_nested(happened)
+
+
+def _is_nested(happened: list[str]) -> bool:
+    """Say whether what is set up last is torn down first, all through."""
+    live: list[str] = []
+    for line in happened:
+        what, _, rest = line.partition(" ")
+        if what == "setup":
+            live.append(rest)
+        elif what == "teardown" and live.pop() != rest:
+            return False
+    return not live

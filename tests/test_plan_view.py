@@ -48,7 +48,9 @@ def plan() -> Plan:
     )
     admin = Step("admin", "class", "admin", (0,))
     of_class = Kind([db, admin], [SESSION, CLASS], [*module, CLASS], [0])
-    plan = Plan(lambda item, name: item[-2] if name == "db" else "1" if name == "value" else None)
+    plan = Plan(
+        lambda item, step: {"db": (item[-2], item[-2]), "value": ("1", 1)}.get(step.name),
+    )
     plan.add("test_a[x]", "api/v1/test_a.py::test_a[x]", kind, (0,))
     plan.add("test_b[x]", "api/v1/test_a.py::TestA::test_b[x]", of_class, (0,))
     plan.add("test_a[y]", "api/v1/test_a.py::test_a[y]", kind, (1,))
