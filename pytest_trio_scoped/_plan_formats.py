@@ -10,7 +10,7 @@ from ._plan_view import View, label
 
 
 def as_json(view: View) -> str:
-    """Return the plan as JSON; ``docs/reference/fixture-plan-json.md`` describes each field."""
+    """Return the plan as JSON; ``docs/reference/fixture-plan.md`` describes each field."""
     set_ups = view.set_ups
     number = {instance: position for position, instance in enumerate(set_ups)}
     items = list(dict.fromkeys(view.plan.items))

@@ -38,7 +38,7 @@ def sorted_names(
     def key(name: str) -> tuple[float, int, bool, bool]:
         position = step_of.get(name)
         if position is None:  # it does not exist; so pytest has it
-            return float("inf"), 0, False, False
+            return float("inf"), 0, True, False
         width = SCOPES.index(kind.steps[position].scope)
         return depths[position], -width, name not in autouse, is_varied[position]
 
