@@ -11,15 +11,15 @@ depend on such a fixture.  All others keep pytest's order.  What is overlooked h
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Iterator
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import pytest
 from trio.abc import Clock
 
-from ._ownership import OUR_ATTRIBUTE, is_async
+from ._code_names import values_named_in
+from ._ownership import is_inside
 from ._pytest_names import definitions
 
 #: How far the functions are followed that a fixture calls.
@@ -80,10 +80,7 @@ def requirements(item: pytest.Function, name: str) -> Iterator[str]:
 
 def needs_loop(item: pytest.Function, name: str) -> bool:
     """Say whether the fixture ``name`` is async, or ours by its decorator."""
-    return any(
-        is_async(fixturedef.func) or hasattr(fixturedef.func, OUR_ATTRIBUTE)
-        for fixturedef in definitions(item, name)
-    )
+    return any(is_inside(fixturedef.func) for fixturedef in definitions(item, name))
 
 
 def _leads_to_clock(function: Any, depth: int = _DEPTH) -> bool:
@@ -93,7 +90,7 @@ def _leads_to_clock(function: Any, depth: int = _DEPTH) -> bool:
     annotation = function.__annotations__.get("return", "")
     if "Clock" in str(annotation):
         return True
-    for value in (annotation, *_values_named_in(function)):
+    for value in (annotation, *values_named_in(function)):
         if isinstance(value, type) and issubclass(value, Clock):
             return True
         if isinstance(value, Clock):
@@ -103,26 +100,3 @@ def _leads_to_clock(function: Any, depth: int = _DEPTH) -> bool:
         if depth and is_followed and _leads_to_clock(value, depth - 1):
             return True
     return False
-
-
-def _values_named_in(function: FunctionType) -> Iterator[object]:
-    """Yield what the names in the code of ``function`` mean, as far as that is known without a call."""
-    modules: list[ModuleType] = []
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    for name in _names_in(function.__code__):
-        places = (function.__globals__, sys.modules, *(vars(module) for module in modules))
-        for value in [place[name] for place in places if name in place]:
-            if isinstance(value, ModuleType):
-                modules.append(value)
-            yield value
-
-
-def _names_in(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names_in(constant)

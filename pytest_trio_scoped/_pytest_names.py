@@ -8,13 +8,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 from _pytest._code import Source
 from _pytest.compat import getlocation
-from _pytest.fixtures import call_fixture_func, resolve_fixture_function
+from _pytest.fixtures import (
+    TopRequest,
+    call_fixture_func,
+    get_scope_package,
+    resolve_fixture_function,
+)
+from _pytest.python import get_direct_param_fixture_func
 from _pytest.python import pytest_pyfunc_call as _pytest_pyfunc_call
 from _pytest.unittest import TestCaseFunction as UnittestItem
 
@@ -22,20 +28,30 @@ __all__ = [
     "UnittestItem",
     "active_fixture",
     "active_fixtures",
+    "all_definitions",
+    "autouse_names",
     "being_set_up",
     "bound_fixture_function",
     "call_fixture_function",
     "call_test_function",
     "definitions",
+    "definitions_of",
     "explained_without",
     "finish_failed_set_up",
     "finish_fixture",
     "fixture_of",
     "fixture_source",
+    "initial_names",
+    "is_argument",
     "item_of",
+    "param_ids",
+    "param_scopes",
     "replace_fixture_function",
     "request_of",
     "requested_names",
+    "scope_node",
+    "set_up_apart",
+    "visible_definitions",
 ]
 
 # UnittestItem: the item of a unittest.TestCase method, which unittest itself runs and awaits.  pytest
@@ -114,6 +130,78 @@ def definitions(item: pytest.Function, name: str) -> tuple[pytest.FixtureDef[Any
     return tuple(item._fixtureinfo.name2fixturedefs.get(name, ()))
 
 
+def definitions_of(item: pytest.Item) -> Mapping[str, Sequence[pytest.FixtureDef[Any]]] | None:
+    """Return what the names stand for that ``item`` requests; None if it is no item with fixtures."""
+    info = getattr(item, "_fixtureinfo", None)
+    return None if info is None else info.name2fixturedefs
+
+
+def visible_definitions(item: pytest.Item, name: str) -> Sequence[pytest.FixtureDef[Any]]:
+    """Return what ``name`` stands for in ``item`` if nothing is known before it is run.
+
+    So pytest looks up what a fixture asks for while it is set up; before pytest 9.1, that includes what a
+    fixture requests that is overridden.  Slower than the other.
+    """
+    return item.session._fixturemanager.getfixturedefs(name, item) or ()
+
+
+def all_definitions(session: pytest.Session) -> Iterator[pytest.FixtureDef[Any]]:
+    """Yield all fixtures that are known by now, wherever they are visible.
+
+    A public list of them, as ``--fixtures`` prints it, would replace it.
+    """
+    manager = session._fixturemanager
+    if hasattr(manager, "_get_all_fixture_defs"):  # from pytest 9.1 on
+        yield from manager._get_all_fixture_defs()
+    else:
+        for fixturedefs in manager._arg2fixturedefs.values():  # type: ignore[attr-defined]
+            yield from fixturedefs
+
+
+def param_ids(item: pytest.Item) -> Sequence[str]:
+    """Return the ids of the parameters of ``item``, one for each time that it was parametrized.
+
+    The name of the item has them in one piece, and they may contain the dash that is between them.
+    """
+    return item.callspec._idlist  # type: ignore[attr-defined, no-any-return]
+
+
+def param_scopes(item: pytest.Item) -> Mapping[str, Any]:
+    """Return the scope of each parameter of ``item``, an object whose ``value`` is its name.
+
+    It overrides that of the fixture.  A public ``CallSpec.scope(name)`` would replace it.
+    """
+    callspec = getattr(item, "callspec", None)
+    return {} if callspec is None else callspec._arg2scope
+
+
+def is_argument(fixturedef: pytest.FixtureDef[Any]) -> bool:
+    """Say whether pytest has made the fixture to hand a parameter to a test.
+
+    Its class is one of its own from pytest 9.1 on only.
+    """
+    return fixturedef.func is get_direct_param_fixture_func
+
+
+def scope_node(
+    item: pytest.Item, fixturedef: pytest.FixtureDef[Any], scope: str
+) -> pytest.Item | pytest.Collector:
+    """Return the node at whose end the fixture is torn down, if it is set up for ``item``.
+
+    ``SubRequest.node`` says it, but there is none before the set-up.  The package is that where the
+    fixture is defined, which nothing public tells.
+    """
+    if scope == "session":
+        return item.session
+    if scope == "package":
+        return get_scope_package(item, fixturedef) or item.session  # type: ignore[return-value]
+    if scope == "module":
+        return item.getparent(pytest.Module) or item.session
+    if scope == "class":
+        return item.getparent(pytest.Class) or item
+    return item
+
+
 def being_set_up(request: pytest.FixtureRequest) -> set[str | None]:
     """Return the names of the fixtures whose set-up waits for that of ``request``, itself included.
 
@@ -155,6 +243,35 @@ def requested_names(item: pytest.Function) -> tuple[str, ...]:
     ``item.fixturenames`` has autouse fixtures and fixtures of fixtures as well.
     """
     return item._fixtureinfo.argnames
+
+
+def initial_names(item: pytest.Item) -> tuple[str, ...]:
+    """Return the fixtures that the test requests itself: by autouse, marks and arguments, in this order.
+
+    ``item.fixturenames`` has fixtures of fixtures as well, sorted by their scope.
+    """
+    return item._fixtureinfo.initialnames  # type: ignore[attr-defined, no-any-return]
+
+
+def autouse_names(item: pytest.Item) -> frozenset[str]:
+    """Return the names of the autouse fixtures that ``item`` sees.
+
+    ``FixtureDef._autouse`` says the same of one fixture, and is announced to go.
+    """
+    return frozenset(item.session._fixturemanager._getautousenames(item))
+
+
+def set_up_apart(item: pytest.Function, name: str) -> None:
+    """Set a wide fixture up as if ``item`` requested it, without a trace of it in the item's request.
+
+    pytest can set a fixture up for a test only; nothing public makes a request.
+    """
+    own = item._request
+    item._request = TopRequest(item, _ispytest=True)
+    try:
+        item._request.getfixturevalue(name)
+    finally:
+        item._request = own
 
 
 def call_test_function(item: pytest.Function) -> None:
