@@ -9,6 +9,7 @@ from ._calls import CallHooks, EarlyCallHooks
 from ._collection import CollectionHooks
 from ._debugging import DebugHooks, TraceHooks
 from ._faulthandler_tree import FaulthandlerHooks, faulthandler_seconds
+from ._finalizers import FinalizerHooks
 from ._fixtures import FixtureHooks
 from ._own_loops import OwnLoops
 from ._pytest_timeout import PytestTimeoutHooks
@@ -82,6 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._seed import SeedHooks  # imports Trio
 
         manager.register(SeedHooks(session, config))
+    manager.register(FinalizerHooks(), "trio_scoped_finalizers")
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
     manager.register(_clock_fixtures, "trio_scoped_clock_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.

@@ -40,7 +40,15 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_twins",
     ),
     ("_lending", "_lookahead", "_crash_hooks", "_hypothesis_tests"),
-    ("_calls", "_fixtures", "_collection", "_run", "_own_loops", "_timeout_hooks"),
+    (
+        "_calls",
+        "_fixtures",
+        "_finalizers",
+        "_collection",
+        "_run",
+        "_own_loops",
+        "_timeout_hooks",
+    ),
     (
         "_builtin_fixtures",
         "_clock_fixtures",
