@@ -11,7 +11,7 @@ depend on such a fixture.  All others keep pytest's order.  What is overlooked h
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
@@ -30,9 +30,10 @@ class Lookahead:
     """What is known of the fixtures of one session."""
 
     def __init__(self) -> None:
-        self._is_suspect: dict[pytest.FixtureDef[Any], bool] = {}
-        #: Lists of names, by identity, without a suspect: one for all tests made of one function.
-        self._harmless: dict[int, list[str]] = {}
+        #: By function: pytest has one for all parameters of tests, and a fixture for each function's.
+        self._is_suspect: dict[FunctionType, bool] = {}
+        #: The last list of names without a suspect: the same for all tests made of one function.
+        self._harmless: list[str] | None = None
 
     def clocks(self, item: pytest.Function) -> list[str]:
         """Return the names of the fixtures that may be clocks, and wait for no loop, in pytest's order."""
@@ -41,10 +42,10 @@ class Lookahead:
         suspects = set()
         if callspec is not None:
             suspects = {name for name, value in callspec.params.items() if isinstance(value, Clock)}
-        if id(names) not in self._harmless:
+        if names is not self._harmless:
             found = {name for name in names if self._may_give_clock(item, name)}
             if not found:
-                self._harmless[id(names)] = names
+                self._harmless = names
             suspects |= found
         if not suspects:
             return []
@@ -56,13 +57,16 @@ class Lookahead:
         ]
 
     def _may_give_clock(self, item: pytest.Function, name: str) -> bool:
-        for fixturedef in definitions(item, name):
-            is_suspect = self._is_suspect.get(fixturedef)
-            if is_suspect is None:
-                is_suspect = self._is_suspect[fixturedef] = _leads_to_clock(fixturedef.func)
-            if is_suspect:
-                return True
-        return False
+        return any(self._is_suspicious(fixturedef.func) for fixturedef in definitions(item, name))
+
+    def _is_suspicious(self, function: Callable[..., Any]) -> bool:
+        function = getattr(function, "__func__", function)
+        if not isinstance(function, FunctionType):  # it need not have a hash
+            return _leads_to_clock(function)
+        is_suspect = self._is_suspect.get(function)
+        if is_suspect is None:
+            is_suspect = self._is_suspect[function] = _leads_to_clock(function)
+        return is_suspect
 
 
 def requirements(item: pytest.Function, name: str) -> Iterator[str]:

@@ -39,6 +39,8 @@ __all__ = [
     "explained_without",
     "finish_failed_set_up",
     "finish_fixture",
+    "finishers_of_node",
+    "finishers_with",
     "fixture_of",
     "fixture_source",
     "initial_names",
@@ -52,7 +54,10 @@ __all__ = [
     "scope_node",
     "set_up_apart",
     "visible_definitions",
+    "withdraw_finisher",
 ]
+
+Finalizers = list[Callable[[], object]]
 
 # UnittestItem: the item of a unittest.TestCase method, which unittest itself runs and awaits.  pytest
 # has no public name for it.
@@ -235,6 +240,63 @@ def finish_failed_set_up(
     """
     fixturedef.cached_result = (None, fixturedef.cache_key(request), (error, None))  # type: ignore[arg-type]
     fixturedef.finish(request)  # type: ignore[arg-type]
+
+
+def finishers_with(
+    fixturedef: pytest.FixtureDef[Any],
+    request: pytest.FixtureRequest,
+    among: Collection[pytest.FixtureDef[Any]],
+) -> list[Finalizers]:
+    """Return the lists that pytest has just put a finisher of the fixture in, as its set-up begins.
+
+    A finisher is ``partial(fixturedef.finish, request=request)``.  Each fixture that is taken as an
+    argument gets it, so that who depends on it is torn down before it; those ``among`` them count.
+    Finalizers with handles to withdraw them by (pytest's PR 14104) would replace all that is said of
+    finishers here.  Where pytest keeps them in another way, there is no list.
+    """
+    active = getattr(request, "_fixture_defs", {})
+    lists = []
+    for name in fixturedef.argnames:
+        required = active.get(name)
+        if required in among:
+            finalizers: Any = getattr(required, "_finalizers", None)
+            is_list = type(finalizers) is list and finalizers
+            if is_list and _is_finisher(finalizers[-1], fixturedef, request):
+                lists.append(finalizers)
+    return lists
+
+
+def finishers_of_node(request: pytest.FixtureRequest) -> list[Finalizers]:
+    """Return the list in which pytest will put a finisher as well, for the end of the fixture's scope.
+
+    In a list, for it is there only where pytest keeps it as we know it.
+    """
+    try:
+        finalizers = request.session._setupstate.stack[request.node][0]
+    except (AttributeError, LookupError, TypeError):
+        return []
+    return [finalizers] if type(finalizers) is list else []
+
+
+def withdraw_finisher(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest, lists: list[Finalizers]
+) -> None:
+    """Take the finisher of a fixture that has been finished out of ``lists``; it would do nothing."""
+    for finalizers in lists:
+        for index in range(len(finalizers) - 1, -1, -1):  # what ends now came late, as a rule
+            if _is_finisher(finalizers[index], fixturedef, request):
+                del finalizers[index]
+                break
+
+
+def _is_finisher(
+    finalizer: object, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> bool:
+    return (
+        type(finalizer) is functools.partial
+        and finalizer.keywords.get("request") is request
+        and finalizer.func == fixturedef.finish
+    )
 
 
 def requested_names(item: pytest.Function) -> tuple[str, ...]:

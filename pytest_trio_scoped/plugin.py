@@ -10,6 +10,7 @@ from ._check_hooks import CheckHooks
 from ._collection import CollectionHooks
 from ._debugging import DebugHooks, TraceHooks
 from ._faulthandler_tree import FaulthandlerHooks, faulthandler_seconds
+from ._finalizers import FinalizerHooks
 from ._fixtures import FixtureHooks
 from ._own_loops import OwnLoops
 from ._phases import PhaseEdgeHooks
@@ -108,6 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._plan_hooks import PlanHooks
 
         manager.register(PlanHooks(config.option.trio_plan, settings))
+    manager.register(FinalizerHooks(), "trio_scoped_finalizers")
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
     manager.register(_clock_fixtures, "trio_scoped_clock_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.

@@ -63,6 +63,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     (
         "_calls",
         "_collection",
+        "_finalizers",
         "_fixture_check",
         "_fixtures",
         "_own_loops",
