@@ -27,7 +27,8 @@ class CrashHooks:
         crashes.on_first_cancelled = self._watch_reports
 
     def _watch_reports(self) -> None:
-        self._manager.register(CrashReportHooks(self._crashes))
+        # Not pytest's register(), which calls hooks of the user's: this is called on the loop.
+        super(pytest.PytestPluginManager, self._manager).register(CrashReportHooks(self._crashes))
 
 
 class CrashReportHooks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakValueDictionary
 
 import pytest
 
@@ -18,17 +19,20 @@ class Dependencies:
     """
 
     def __init__(self) -> None:
+        #: Only of those that have any: each parametrized test function has a fixture per parameter.
         self._direct: dict[_Fixture, set[_Fixture]] = {}
         #: The requests of fixtures that have asked for others with ``getfixturevalue``, the oldest first.
-        self._askers: dict[_Fixture, pytest.FixtureRequest] = {}
+        #: pytest keeps that of a live fixture, and nobody should keep that of another.
+        self._askers: WeakValueDictionary[_Fixture, pytest.FixtureRequest] = WeakValueDictionary()
 
     def begin(self, item: pytest.Function, fixturedef: _Fixture) -> None:
         """Note what ``fixturedef`` takes as arguments, at the start of its set-up for ``item``."""
-        direct = self._direct[fixturedef] = set()
-        for name in fixturedef.argnames:
-            required = active_fixture(item, name)
-            if required is not None:
-                direct.add(required)
+        names = fixturedef.argnames
+        required = {each for name in names if (each := active_fixture(item, name)) is not None}
+        if required:
+            self._direct[fixturedef] = required
+        else:
+            self._direct.pop(fixturedef, None)
         self._askers.pop(fixturedef, None)
 
     def add(self, fixturedef: _Fixture, request: pytest.FixtureRequest, required: _Fixture) -> None:

@@ -20,8 +20,6 @@ from typing import Any
 import pytest
 
 from . import _errors
-from ._describe import describe
-from ._locations import location_of
 from ._pytest_names import (
     DirectoryFixture,
     finish_fixture,
@@ -97,10 +95,10 @@ class DirectoryHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Report mistakes, and replace the definitions by copies, where a test requests them by name."""
-        option = session.config.option
-        if not (option.showfixtures or option.show_fixtures_per_test):
-            _report_mistakes(session)
+        """Replace the definitions by copies, where a test requests them by name.
+
+        Registered late, so this is called before others look at scopes.
+        """
         self._replace_all(session)
 
     @pytest.hookimpl(tryfirst=True)
@@ -144,19 +142,23 @@ class DirectoryHooks:
                 node, path, has_below = place
                 extent = self._extents[path, has_below]
                 ends[node, extent] = None
-                made.append(self._copy(each, extent, item.session))
+                made.append(self._copy(each, extent, item.session, path))
             if made != list(definitions):
                 known[name] = made
         return tuple(ends)
 
     def _copy(
-        self, fixturedef: pytest.FixtureDef[Any], extent: _Extent, session: pytest.Session
+        self,
+        fixturedef: pytest.FixtureDef[Any],
+        extent: _Extent,
+        session: pytest.Session,
+        directory: Path,
     ) -> pytest.FixtureDef[Any]:
         if isinstance(fixturedef, DirectoryFixture):
             return fixturedef
         key = fixturedef, extent
         if key not in self._copies:
-            copy = self._copies[key] = DirectoryFixture(fixturedef, session)
+            copy = self._copies[key] = DirectoryFixture(fixturedef, session, directory)
             self._extent_of[copy] = extent
         return self._copies[key]
 
@@ -207,30 +209,6 @@ def _place(
         if isinstance(directory, pytest.Directory) and isinstance(node, pytest.Collector):
             return node, directory.path, False
     return item.session, item.path.parent, False
-
-
-def _report_mistakes(session: pytest.Session) -> None:
-    """Report fixtures that last longer than one for a directory that they request."""
-    reported: set[pytest.FixtureDef[Any]] = set()
-    for item in session.items:
-        known = known_definitions(item)
-        for definitions in known.values():
-            wide = definitions[-1]
-            # Set-up functions are looked at elsewhere.
-            if wide.scope not in ("session", "package") or wide in reported or pair_of(wide):
-                continue
-            for name in wide.argnames:
-                narrow = known.get(name)
-                if narrow and is_for_one_directory(narrow[-1]) and not is_for_one_directory(wide):
-                    reported.add(wide)
-                    message = _errors.DIRECTORY_SCOPE.format(
-                        wide=describe(wide),
-                        narrow=f"{name!r} (scope 'directory')",
-                        location=location_of(wide.func, session.config.rootpath),
-                        name=name,
-                    )
-                    report = pytest.CollectReport(item.nodeid, "failed", message, [])
-                    item.ihook.pytest_collectreport(report=report)
 
 
 def _in_order(first: Callable[[], object], second: Callable[[], object]) -> None:

@@ -83,6 +83,8 @@ RUN_WITHOUT_TEST = "{run} was to run {nodeid}, and returned without running it."
 
 RUN_NOT_KNOWN = "The ini value 'trio_run' is {value!r}. Set it to 'trio' or 'qtrio'."
 
+ORDER_NOT_KNOWN = "The ini value 'trio_fixture_order' is {value!r}. Set it to 'pytest' or 'plan'."
+
 QTRIO_IS_MISSING = (
     "The ini value 'trio_run' is 'qtrio', which can't be imported: {error}.\n"
     "Install qtrio, or set 'trio_run' to 'trio'."
@@ -204,6 +206,28 @@ TOO_MANY_YIELDS = "fixture function has more than one 'yield':\n\n{source}\n{loc
 
 NO_YIELD = "{name} did not yield a value"
 
+FIXTURE_UNKNOWN = (
+    "{nodeid} can't be set up: there is no fixture {name!r}.\n"
+    "{chain}\n"
+    "Define it where the test can see it, or correct the name{hint}."
+)
+
+FIXTURE_HINT = ": {names}"
+
+FIXTURE_CYCLE = (
+    "{nodeid} can't be set up: the fixture {name!r} requests itself.\n"
+    "{chain}\n"
+    "Take out one of these requests."
+)
+
+FIXTURE_SCOPE = (
+    "{nodeid} can't be set up: the fixture {wide} lasts longer than {narrow}, which it requests.\n"
+    "{chain}\n"
+    "Give {narrow_name!r} the scope {scope!r}, or {wide_name!r} a narrower one."
+)
+
+FIXTURE_MORE = "Other tests that can't be set up for the same reason: {count}."
+
 SETUP_UNKNOWN = (
     "{function} requests the fixture {name!r}, which does not exist for {nodeid}.\n"
     "{location}\n"
@@ -225,12 +249,6 @@ SETUP_YIELDS = (
 )
 
 DIRECTORY_FAILED = "errors while tearing down the fixtures of a directory"
-
-DIRECTORY_SCOPE = (
-    "The fixture {wide} requests {narrow}, which does not last as long.\n"
-    "{location}\n"
-    "Give {name!r} the scope 'package', or the other one the scope 'directory'."
-)
 
 MARKED_UNITTEST = (
     "{nodeid} is marked 'trio' but is a method of a unittest.TestCase, which unittest runs by itself.\n"

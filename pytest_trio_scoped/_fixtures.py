@@ -16,7 +16,7 @@ from typing import Any, overload
 import pytest
 
 from ._lending import prepare_request
-from ._ownership import OUR_ATTRIBUTE, is_async, is_our_fixture, is_stand_in
+from ._ownership import OUR_ATTRIBUTE, is_inside, is_our_fixture, is_stand_in
 from ._pytest_names import (
     active_fixture,
     bound_fixture_function,
@@ -43,7 +43,7 @@ class FixtureHooks:
         """
         session = self._session
         function = fixturedef.func
-        if is_async(function) or hasattr(function, OUR_ATTRIBUTE):
+        if is_inside(function):
             if not is_our_fixture(session, fixturedef, request):
                 return
             self._replace_once(fixturedef, request, self._twin(fixturedef, request))

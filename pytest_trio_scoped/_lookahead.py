@@ -11,15 +11,15 @@ depend on such a fixture.  All others keep pytest's order.  What is overlooked h
 from __future__ import annotations
 
 import inspect
-import sys
-from collections.abc import Iterator
-from types import CodeType, FunctionType, ModuleType
+from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any
 
 import pytest
 from trio.abc import Clock
 
-from ._ownership import OUR_ATTRIBUTE, is_async
+from ._code_names import values_named_in
+from ._ownership import is_inside
 from ._pytest_names import definitions
 
 #: How far the functions are followed that a fixture calls.
@@ -30,9 +30,10 @@ class Lookahead:
     """What is known of the fixtures of one session."""
 
     def __init__(self) -> None:
-        self._is_suspect: dict[pytest.FixtureDef[Any], bool] = {}
-        #: Lists of names, by identity, without a suspect: one for all tests made of one function.
-        self._harmless: dict[int, list[str]] = {}
+        #: By function: pytest has one for all parameters of tests, and a fixture for each function's.
+        self._is_suspect: dict[FunctionType, bool] = {}
+        #: The last list of names without a suspect: the same for all tests made of one function.
+        self._harmless: list[str] | None = None
 
     def clocks(self, item: pytest.Function) -> list[str]:
         """Return the names of the fixtures that may be clocks, and wait for no loop, in pytest's order."""
@@ -41,10 +42,10 @@ class Lookahead:
         suspects = set()
         if callspec is not None:
             suspects = {name for name, value in callspec.params.items() if isinstance(value, Clock)}
-        if id(names) not in self._harmless:
+        if names is not self._harmless:
             found = {name for name in names if self._may_give_clock(item, name)}
             if not found:
-                self._harmless[id(names)] = names
+                self._harmless = names
             suspects |= found
         if not suspects:
             return []
@@ -56,13 +57,16 @@ class Lookahead:
         ]
 
     def _may_give_clock(self, item: pytest.Function, name: str) -> bool:
-        for fixturedef in definitions(item, name):
-            is_suspect = self._is_suspect.get(fixturedef)
-            if is_suspect is None:
-                is_suspect = self._is_suspect[fixturedef] = _leads_to_clock(fixturedef.func)
-            if is_suspect:
-                return True
-        return False
+        return any(self._is_suspicious(fixturedef.func) for fixturedef in definitions(item, name))
+
+    def _is_suspicious(self, function: Callable[..., Any]) -> bool:
+        function = getattr(function, "__func__", function)
+        if not isinstance(function, FunctionType):  # it need not have a hash
+            return _leads_to_clock(function)
+        is_suspect = self._is_suspect.get(function)
+        if is_suspect is None:
+            is_suspect = self._is_suspect[function] = _leads_to_clock(function)
+        return is_suspect
 
 
 def requirements(item: pytest.Function, name: str) -> Iterator[str]:
@@ -80,10 +84,7 @@ def requirements(item: pytest.Function, name: str) -> Iterator[str]:
 
 def needs_loop(item: pytest.Function, name: str) -> bool:
     """Say whether the fixture ``name`` is async, or ours by its decorator."""
-    return any(
-        is_async(fixturedef.func) or hasattr(fixturedef.func, OUR_ATTRIBUTE)
-        for fixturedef in definitions(item, name)
-    )
+    return any(is_inside(fixturedef.func) for fixturedef in definitions(item, name))
 
 
 def _leads_to_clock(function: Any, depth: int = _DEPTH) -> bool:
@@ -93,7 +94,7 @@ def _leads_to_clock(function: Any, depth: int = _DEPTH) -> bool:
     annotation = function.__annotations__.get("return", "")
     if "Clock" in str(annotation):
         return True
-    for value in (annotation, *_values_named_in(function)):
+    for value in (annotation, *values_named_in(function)):
         if isinstance(value, type) and issubclass(value, Clock):
             return True
         if isinstance(value, Clock):
@@ -103,26 +104,3 @@ def _leads_to_clock(function: Any, depth: int = _DEPTH) -> bool:
         if depth and is_followed and _leads_to_clock(value, depth - 1):
             return True
     return False
-
-
-def _values_named_in(function: FunctionType) -> Iterator[object]:
-    """Yield what the names in the code of ``function`` mean, as far as that is known without a call."""
-    modules: list[ModuleType] = []
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    for name in _names_in(function.__code__):
-        places = (function.__globals__, sys.modules, *(vars(module) for module in modules))
-        for value in [place[name] for place in places if name in place]:
-            if isinstance(value, ModuleType):
-                modules.append(value)
-            yield value
-
-
-def _names_in(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names_in(constant)

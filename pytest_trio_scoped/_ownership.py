@@ -45,6 +45,11 @@ def is_async_generator(function: Callable[..., Any]) -> bool:
     return inspect.isasyncgenfunction(function)
 
 
+def is_inside(function: Callable[..., Any]) -> bool:
+    """Say whether a fixture is async, or ours by its decorator: set up inside, whatever it requests."""
+    return is_async(function) or hasattr(function, OUR_ATTRIBUTE)
+
+
 def body_of(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function that the user has written: that below Hypothesis's, if there is one."""
     handle = getattr(function, "hypothesis", None)
@@ -88,12 +93,15 @@ def is_our_fixture(
     session: TrioSession, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> bool:
     """Say whether an async fixture is ours to set up, for the test that asks for it first."""
-    function = fixturedef.func
+    return is_ours_for(session, fixturedef.func, item_of(request))
+
+
+def is_ours_for(session: TrioSession, function: Callable[..., Any], item: pytest.Item) -> bool:
+    """Say whether the async function of a fixture is ours if ``item`` asks for it first."""
     if hasattr(function, OUR_ATTRIBUTE):
         return True
     if hasattr(function, _FOREIGN_ATTRIBUTE):
         return False
-    item = item_of(request)
     return (
         _has_mark(item.own_markers)  # before "item.obj", which takes as long as all the rest
         or is_marked(item, getattr(item, "obj", None))

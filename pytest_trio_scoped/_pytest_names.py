@@ -8,13 +8,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest._code import Source
 from _pytest.compat import getlocation
-from _pytest.fixtures import call_fixture_func, resolve_fixture_function
+from _pytest.fixtures import (
+    TopRequest,
+    call_fixture_func,
+    get_scope_package,
+    resolve_fixture_function,
+)
+from _pytest.python import get_direct_param_fixture_func
 from _pytest.python import pytest_pyfunc_call as _pytest_pyfunc_call
 from _pytest.unittest import TestCaseFunction as UnittestItem
 
@@ -23,27 +30,40 @@ __all__ = [
     "UnittestItem",
     "active_fixture",
     "active_fixtures",
-    "all_fixture_names",
+    "all_definitions",
+    "autouse_names",
     "being_set_up",
     "bound_fixture_function",
     "call_fixture_function",
     "call_test_function",
     "definitions",
+    "definitions_of",
     "explained_without",
     "finish_failed_set_up",
     "finish_fixture",
+    "finishers_of_node",
+    "finishers_with",
     "fixture_of",
     "fixture_source",
+    "initial_names",
+    "is_argument",
     "item_of",
     "known_definitions",
     "on_xunit_registration",
+    "param_ids",
+    "param_scopes",
     "register_fixture",
     "replace_fixture_function",
     "request_of",
     "requested_names",
+    "scope_node",
+    "set_up_apart",
     "tell_request",
     "visible_definitions",
+    "withdraw_finisher",
 ]
+
+Finalizers = list[Callable[[], object]]
 
 # UnittestItem: the item of a unittest.TestCase method, which unittest itself runs and awaits.  pytest
 # has no public name for it.
@@ -121,6 +141,80 @@ def definitions(item: pytest.Function, name: str) -> tuple[pytest.FixtureDef[Any
     return tuple(item._fixtureinfo.name2fixturedefs.get(name, ()))
 
 
+def definitions_of(item: pytest.Item) -> Mapping[str, Sequence[pytest.FixtureDef[Any]]] | None:
+    """Return what the names stand for that ``item`` requests; None if it is no item with fixtures."""
+    info = getattr(item, "_fixtureinfo", None)
+    return None if info is None else info.name2fixturedefs
+
+
+def visible_definitions(item: pytest.Item, name: str) -> Sequence[pytest.FixtureDef[Any]]:
+    """Return what ``name`` stands for in ``item`` if nothing is known before it is run.
+
+    So pytest looks up what a fixture asks for while it is set up; before pytest 9.1, that includes what a
+    fixture requests that is overridden.  Slower than the other.
+    """
+    return item.session._fixturemanager.getfixturedefs(name, item) or ()
+
+
+def all_definitions(session: pytest.Session) -> Iterator[pytest.FixtureDef[Any]]:
+    """Yield all fixtures that are known by now, wherever they are visible.
+
+    A public list of them, as ``--fixtures`` prints it, would replace it.
+    """
+    manager = session._fixturemanager
+    if hasattr(manager, "_get_all_fixture_defs"):  # from pytest 9.1 on
+        yield from manager._get_all_fixture_defs()
+    else:
+        for fixturedefs in manager._arg2fixturedefs.values():  # type: ignore[attr-defined]
+            yield from fixturedefs
+
+
+def param_ids(item: pytest.Item) -> Sequence[str]:
+    """Return the ids of the parameters of ``item``, one for each time that it was parametrized.
+
+    The name of the item has them in one piece, and they may contain the dash that is between them.
+    """
+    return item.callspec._idlist  # type: ignore[attr-defined, no-any-return]
+
+
+def param_scopes(item: pytest.Item) -> Mapping[str, Any]:
+    """Return the scope of each parameter of ``item``, an object whose ``value`` is its name.
+
+    It overrides that of the fixture.  A public ``CallSpec.scope(name)`` would replace it.
+    """
+    callspec = getattr(item, "callspec", None)
+    return {} if callspec is None else callspec._arg2scope
+
+
+def is_argument(fixturedef: pytest.FixtureDef[Any]) -> bool:
+    """Say whether pytest has made the fixture to hand a parameter to a test.
+
+    Its class is one of its own from pytest 9.1 on only.
+    """
+    return fixturedef.func is get_direct_param_fixture_func
+
+
+def scope_node(
+    item: pytest.Item, fixturedef: pytest.FixtureDef[Any], scope: str
+) -> pytest.Item | pytest.Collector:
+    """Return the node at whose end the fixture is torn down, if it is set up for ``item``.
+
+    ``SubRequest.node`` says it, but there is none before the set-up.  The package is that where the
+    fixture is defined, which nothing public tells.
+    """
+    if isinstance(fixturedef, DirectoryFixture):
+        return fixturedef.node_of(item)
+    if scope == "session":
+        return item.session
+    if scope == "package":
+        return get_scope_package(item, fixturedef) or item.session  # type: ignore[return-value]
+    if scope == "module":
+        return item.getparent(pytest.Module) or item.session
+    if scope == "class":
+        return item.getparent(pytest.Class) or item
+    return item
+
+
 def being_set_up(request: pytest.FixtureRequest) -> set[str | None]:
     """Return the names of the fixtures whose set-up waits for that of ``request``, itself included.
 
@@ -156,12 +250,98 @@ def finish_failed_set_up(
     fixturedef.finish(request)  # type: ignore[arg-type]
 
 
+def finishers_with(
+    fixturedef: pytest.FixtureDef[Any],
+    request: pytest.FixtureRequest,
+    among: Collection[pytest.FixtureDef[Any]],
+) -> list[Finalizers]:
+    """Return the lists that pytest has just put a finisher of the fixture in, as its set-up begins.
+
+    A finisher is ``partial(fixturedef.finish, request=request)``.  Each fixture that is taken as an
+    argument gets it, so that who depends on it is torn down before it; those ``among`` them count.
+    Finalizers with handles to withdraw them by (pytest's PR 14104) would replace all that is said of
+    finishers here.  Where pytest keeps them in another way, there is no list.
+    """
+    active = getattr(request, "_fixture_defs", {})
+    lists = []
+    for name in fixturedef.argnames:
+        required = active.get(name)
+        if required in among:
+            finalizers: Any = getattr(required, "_finalizers", None)
+            is_list = type(finalizers) is list and finalizers
+            if is_list and _is_finisher(finalizers[-1], fixturedef, request):
+                lists.append(finalizers)
+    return lists
+
+
+def finishers_of_node(request: pytest.FixtureRequest) -> list[Finalizers]:
+    """Return the list in which pytest will put a finisher as well, for the end of the fixture's scope.
+
+    In a list, for it is there only where pytest keeps it as we know it.
+    """
+    try:
+        finalizers = request.session._setupstate.stack[request.node][0]
+    except (AttributeError, LookupError, TypeError):
+        return []
+    return [finalizers] if type(finalizers) is list else []
+
+
+def withdraw_finisher(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest, lists: list[Finalizers]
+) -> None:
+    """Take the finisher of a fixture that has been finished out of ``lists``; it would do nothing."""
+    for finalizers in lists:
+        for index in range(len(finalizers) - 1, -1, -1):  # what ends now came late, as a rule
+            if _is_finisher(finalizers[index], fixturedef, request):
+                del finalizers[index]
+                break
+
+
+def _is_finisher(
+    finalizer: object, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> bool:
+    return (
+        type(finalizer) is functools.partial
+        and finalizer.keywords.get("request") is request
+        and finalizer.func == fixturedef.finish
+    )
+
+
 def requested_names(item: pytest.Function) -> tuple[str, ...]:
     """Return the fixtures that the test function takes as arguments.
 
     ``item.fixturenames`` has autouse fixtures and fixtures of fixtures as well.
     """
     return item._fixtureinfo.argnames
+
+
+def initial_names(item: pytest.Item) -> tuple[str, ...]:
+    """Return the fixtures that the test requests itself: by autouse, marks and arguments, in this order.
+
+    ``item.fixturenames`` has fixtures of fixtures as well, sorted by their scope.
+    """
+    return item._fixtureinfo.initialnames  # type: ignore[attr-defined, no-any-return]
+
+
+def autouse_names(item: pytest.Item) -> frozenset[str]:
+    """Return the names of the autouse fixtures that ``item`` sees.
+
+    ``FixtureDef._autouse`` says the same of one fixture, and is announced to go.
+    """
+    return frozenset(item.session._fixturemanager._getautousenames(item))
+
+
+def set_up_apart(item: pytest.Function, name: str) -> None:
+    """Set a wide fixture up as if ``item`` requested it, without a trace of it in the item's request.
+
+    pytest can set a fixture up for a test only; nothing public makes a request.
+    """
+    own = item._request
+    item._request = TopRequest(item, _ispytest=True)
+    try:
+        item._request.getfixturevalue(name)
+    finally:
+        item._request = own
 
 
 def call_test_function(item: pytest.Function) -> None:
@@ -226,18 +406,6 @@ def on_xunit_registration(
         setattr(collector, name, lambda: register(as_pytest))
 
 
-def all_fixture_names(session: pytest.Session) -> Collection[str]:
-    """Return the names of all fixtures of the session, for hints in messages.
-
-    Nothing public says them.
-    """
-    manager: Any = session._fixturemanager
-    names: Collection[str] | None = getattr(manager, "_arg2node2fixturedefs", None)
-    if names is None:  # before pytest 9.1
-        names = manager._arg2fixturedefs
-    return names
-
-
 def known_definitions(item: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[Any]]]:
     """Return what each name stands for in ``item``, to be changed; all tests of a function share it.
 
@@ -260,12 +428,6 @@ def tell_request(item: pytest.Item) -> None:
         request._arg2fixturedefs.update(known_definitions(item))
 
 
-def visible_definitions(item: pytest.Item, name: str) -> Sequence[pytest.FixtureDef[Any]]:
-    """Return what ``name`` would stand for if it were asked for with ``getfixturevalue``."""
-    manager: Any = item.session._fixturemanager
-    return manager.getfixturedefs(name, item) or ()
-
-
 class DirectoryFixture(pytest.FixtureDef[Any]):
     """A definition of which there is one for each directory, with what it has set up.
 
@@ -273,8 +435,11 @@ class DirectoryFixture(pytest.FixtureDef[Any]):
     a definition, with a scope of one's own, would replace it.
     """
 
-    def __init__(self, original: pytest.FixtureDef[Any], session: pytest.Session) -> None:
+    def __init__(
+        self, original: pytest.FixtureDef[Any], session: pytest.Session, directory: Path
+    ) -> None:
         vars(self).update(vars(original))
+        self._directory = directory
         self.cached_result = None
         self._finalizers = []  # type: ignore[misc]
         # pytest looks for the package where it has been defined; it belongs to the session in any case, as a
@@ -282,6 +447,12 @@ class DirectoryFixture(pytest.FixtureDef[Any]):
         self.baseid = ""  # type: ignore[misc]
         if hasattr(original, "node"):  # since pytest 9.1
             self.node = session  # type: ignore[misc]
+
+    def node_of(self, item: pytest.Item) -> pytest.Collector:
+        """Return the node of the directory above ``item``, which is in it or below it."""
+        nodes = [node for node in item.listchain() if isinstance(node, pytest.Directory)]
+        found = [node for node in nodes if node.path == self._directory]
+        return found[0] if found else item.session
 
     @property
     def scope(self) -> Any:

@@ -30,6 +30,12 @@ def add_options(parser: pytest.Parser) -> None:
         "(pytest-trio-scoped)",
         default="",
     )
+    parser.addini(
+        "trio_fixture_order",
+        "who decides in which order fixtures are set up: pytest, or the plan, in which wider ones come first "
+        "(pytest-trio-scoped)",
+        default="pytest",
+    )
     group = parser.getgroup("trio", "Trio (pytest-trio-scoped)")
     group.addoption(
         "--trio-timeout",
@@ -42,6 +48,26 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="N|random",
         help="repeat the order in which Trio runs tasks, by this number; 'random' chooses one",
     )
+    group.addoption(
+        # The names with "=" are whole names for argparse, so that a path may follow the first.
+        "--trio-plan",
+        "--trio-plan=text",
+        dest="trio_plan",
+        action="store_const",
+        const="text",
+        help="run nothing; print which fixtures would be set up where, and what each test needs",
+    )
+    for name in ("mermaid", "json"):
+        group.addoption(
+            f"--trio-plan={name}",
+            dest="trio_plan",
+            action="store_const",
+            const=name,
+            help=f"the same as {_PLAN_FORMATS[name]}",
+        )
+
+
+_PLAN_FORMATS = {"mermaid": "a Mermaid flowchart", "json": "JSON, for tools"}
 
 
 def seconds_of(value: str | float | None) -> float:
@@ -70,6 +96,8 @@ class Settings:
     #: Seconds that a phase of a test may take on the loop, 0 for no limit, and who says so.
     timeout: float = 0
     timeout_source: str = "trio_timeout"
+    #: Whether wider fixtures are set up before narrower ones, for all tests of the run.
+    is_order_planned: bool = False
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
@@ -77,12 +105,16 @@ class Settings:
         run_by = str(config.getini("trio_run"))
         if run_by not in {"trio", "qtrio"}:
             raise pytest.UsageError(_errors.RUN_NOT_KNOWN.format(value=run_by))
+        order = str(config.getini("trio_fixture_order"))
+        if order not in {"pytest", "plan"}:
+            raise pytest.UsageError(_errors.ORDER_NOT_KNOWN.format(value=order))
         timeout, source = _timeout_of(config)
         return cls(
             is_trio_mode=bool(config.getini("trio_mode")),
             run_by=run_by,
             timeout=timeout,
             timeout_source=source,
+            is_order_planned=order == "plan",
         )
 
 

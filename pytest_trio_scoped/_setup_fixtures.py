@@ -17,7 +17,7 @@ from ._directories import hooks_of, is_for_one_directory
 from ._locations import location_of
 from ._ownership import OUR_ATTRIBUTE, is_foreign, is_marked
 from ._pytest_names import (
-    all_fixture_names,
+    all_definitions,
     known_definitions,
     register_fixture,
     replace_fixture_function,
@@ -181,7 +181,8 @@ def _mistake_with(item: pytest.Item, kind: str, fixture: str, values: dict[str, 
 
 def _hint(item: pytest.Item, name: str) -> str:
     """Return what else may have been meant."""
-    close = difflib.get_close_matches(name, sorted(all_fixture_names(item.session)))
+    names = {each.argname for each in all_definitions(item.session)}
+    close = difflib.get_close_matches(name, sorted(names))
     visible = [repr(each) for each in close if visible_definitions(item, each)]
     return _errors.SETUP_HINT.format(names=", ".join(visible)) if visible else ""
 

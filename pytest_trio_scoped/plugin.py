@@ -6,9 +6,11 @@ import pytest
 
 from . import _builtin_fixtures, _clock_fixtures, _errors, _instrument_errors, _leaks
 from ._calls import CallHooks, EarlyCallHooks
+from ._check_hooks import CheckHooks
 from ._collection import CollectionHooks
 from ._debugging import DebugHooks, TraceHooks
 from ._faulthandler_tree import FaulthandlerHooks, faulthandler_seconds
+from ._finalizers import FinalizerHooks
 from ._fixtures import FixtureHooks
 from ._own_loops import OwnLoops
 from ._phases import PhaseEdgeHooks
@@ -34,6 +36,15 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     """Refuse to work beside pytest-trio, and add the options."""
     _refuse_pytest_trio(pluginmanager)
     add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Prepare for printing a plan, before xdist decides to distribute the tests."""
+    if config.option.trio_plan is not None:
+        from ._plan_hooks import prepare
+
+        prepare(config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,6 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
     early_calls = TraceHooks(session, calls) if is_traced else EarlyCallHooks(calls)
     for hooks in (
         CollectionHooks(session),
+        CheckHooks(session, is_for_all=config.option.trio_plan is not None),
         FixtureHooks(session),
         own_loops,
         calls,
@@ -91,6 +103,15 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._seed import SeedHooks  # imports Trio
 
         manager.register(SeedHooks(session, config))
+    if settings.is_order_planned:
+        from ._fixture_order import OrderHooks
+
+        manager.register(OrderHooks(session))
+    if config.option.trio_plan is not None:
+        from ._plan_hooks import PlanHooks
+
+        manager.register(PlanHooks(config.option.trio_plan, settings))
+    manager.register(FinalizerHooks(), "trio_scoped_finalizers")
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
     manager.register(_clock_fixtures, "trio_scoped_clock_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.

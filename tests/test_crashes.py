@@ -1010,3 +1010,30 @@ def test_a_task_in_the_parent_nursery_of_a_test_fails_the_next_one_and_no_more(
     assert result.output.count("ValueError: orphan") >= count
     assert "Raised by a task that an earlier test has started" in result.output
     assert result.trace == ["set up", "torn down"]
+
+
+def test_no_hook_of_the_users_is_called_on_the_loop_for_a_crash(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import trio
+        def pytest_plugin_registered():
+            assert not trio.lowlevel.in_trio_run()
+        """,
+    )
+    suite.tests(
+        """
+        async def crash():
+            raise ValueError("boom")
+        @pytest.fixture
+        async def crashing():
+            async with trio.open_nursery() as nursery:
+                yield nursery
+        async def test_a(crashing):
+            crashing.start_soon(crash)
+            await trio.sleep_forever()
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.outcomes == {"test_a": "failed"}, result.output
+    assert "test_a - ValueError: boom" in result.output

@@ -252,11 +252,10 @@ def wide(folder): trace("never")
     result = suite.run()
     assert (result.exit_code, result.phases) == (pytest.ExitCode.INTERRUPTED, {})
     assert (
-        f"The fixture 'wide' (scope {scope!r}) requests 'folder' (scope 'directory'), which does not last "
-        "as long.\n"
-        "conftest.py:13\n"
-        "Give 'folder' the scope 'package', or the other one the scope 'directory'."
+        f"can't be set up: the fixture 'wide' (scope {scope!r}) lasts longer than 'folder' (scope "
+        "'directory'), which it requests."
     ) in result.output
+    assert "    -> wide  conftest.py:13\n    -> folder  conftest.py:6\n" in result.output
     assert "1 error during collection" in result.output
 
 

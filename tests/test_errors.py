@@ -302,6 +302,53 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
         "fixture function has more than one 'yield':\n\n    def f(): ...\ntest_it.py:3",
     ),
     "NO_YIELD": ({"name": "numbers"}, "numbers did not yield a value"),
+    "ORDER_NOT_KNOWN": (
+        {"value": "random"},
+        "The ini value 'trio_fixture_order' is 'random'. Set it to 'pytest' or 'plan'.",
+    ),
+    "FIXTURE_UNKNOWN": (
+        {
+            "nodeid": "test_it.py::test_a",
+            "name": "dbs",
+            "chain": "    test_a  test_it.py:3",
+            "hint": ": 'db'",
+        },
+        (
+            "test_it.py::test_a can't be set up: there is no fixture 'dbs'.\n"
+            "    test_a  test_it.py:3\n"
+            "Define it where the test can see it, or correct the name: 'db'."
+        ),
+    ),
+    "FIXTURE_HINT": ({"names": "'db', 'dbm'"}, ": 'db', 'dbm'"),
+    "FIXTURE_CYCLE": (
+        {"nodeid": "test_it.py::test_a", "name": "db", "chain": "    test_a  test_it.py:3"},
+        (
+            "test_it.py::test_a can't be set up: the fixture 'db' requests itself.\n"
+            "    test_a  test_it.py:3\n"
+            "Take out one of these requests."
+        ),
+    ),
+    "FIXTURE_SCOPE": (
+        {
+            "nodeid": "test_it.py::test_a",
+            "wide": "'server' (scope 'session')",
+            "narrow": "'db' (scope 'function')",
+            "chain": "    test_a  test_it.py:3",
+            "narrow_name": "db",
+            "scope": "session",
+            "wide_name": "server",
+        },
+        (
+            "test_it.py::test_a can't be set up: the fixture 'server' (scope 'session') lasts longer than "
+            "'db' (scope 'function'), which it requests.\n"
+            "    test_a  test_it.py:3\n"
+            "Give 'db' the scope 'session', or 'server' a narrower one."
+        ),
+    ),
+    "FIXTURE_MORE": (
+        {"count": 2},
+        "Other tests that can't be set up for the same reason: 2.",
+    ),
     "SETUP_UNKNOWN": (
         {
             "function": "test_it.py::setup_module",
@@ -343,20 +390,6 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
         ),
     ),
     "DIRECTORY_FAILED": ({}, "errors while tearing down the fixtures of a directory"),
-    "DIRECTORY_SCOPE": (
-        {
-            "wide": "'wide' (scope 'package')",
-            "narrow": "'narrow' (scope 'directory')",
-            "name": "narrow",
-            "location": "test_it.py:3",
-        },
-        (
-            "The fixture 'wide' (scope 'package') requests 'narrow' (scope 'directory'), which does not "
-            "last as long.\n"
-            "test_it.py:3\n"
-            "Give 'narrow' the scope 'package', or the other one the scope 'directory'."
-        ),
-    ),
     "MARKED_UNITTEST": (
         {"nodeid": "test_it.py::TestA::test_a"},
         (

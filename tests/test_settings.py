@@ -22,8 +22,8 @@ class RecordingParser:
         assert (name, description) == ("trio", "Trio (pytest-trio-scoped)")
         return self
 
-    def addoption(self, name: str, **options: Any) -> None:
-        self.options[name] = options
+    def addoption(self, *names: str, **options: Any) -> None:
+        self.options[" ".join(names)] = options
 
 
 class FakeConfig:
@@ -31,7 +31,8 @@ class FakeConfig:
         self.values = values
 
     def getini(self, name: str) -> Any:
-        return self.values.get(name, {"trio_mode": False, "trio_run": "trio"}.get(name, ""))
+        defaults = {"trio_mode": False, "trio_run": "trio", "trio_fixture_order": "pytest"}
+        return self.values.get(name, defaults.get(name, ""))
 
     def getoption(self, name: str) -> Any:
         return self.values.get(name)
@@ -57,6 +58,13 @@ def test_every_ini_value_says_what_it_does_and_who_reads_it() -> None:
             ),
             "default": "",
         },
+        "trio_fixture_order": {
+            "help": (
+                "who decides in which order fixtures are set up: pytest, or the plan, in which wider ones "
+                "come first (pytest-trio-scoped)"
+            ),
+            "default": "pytest",
+        },
     }
 
 
@@ -64,12 +72,24 @@ def test_every_option_says_what_it_does() -> None:
     parser = RecordingParser()
     add_options(parser)  # type: ignore[arg-type]
     del parser.options["--trio-timeout"]["type"]
+    plan = {"dest": "trio_plan", "action": "store_const"}
     assert parser.options == {
         "--trio-timeout": {"metavar": "SECONDS", "help": "the same for this run, 0 for no limit"},
         "--trio-seed": {
             "metavar": "N|random",
             "help": "repeat the order in which Trio runs tasks, by this number; 'random' chooses one",
         },
+        "--trio-plan --trio-plan=text": {
+            **plan,
+            "const": "text",
+            "help": "run nothing; print which fixtures would be set up where, and what each test needs",
+        },
+        "--trio-plan=mermaid": {
+            **plan,
+            "const": "mermaid",
+            "help": "the same as a Mermaid flowchart",
+        },
+        "--trio-plan=json": {**plan, "const": "json", "help": "the same as JSON, for tools"},
     }
 
 
@@ -88,6 +108,17 @@ def test_reads_whose_run_function_runs_the_tests(value: str) -> None:
 def test_refuses_other_libraries() -> None:
     with pytest.raises(pytest.UsageError, match="'trio_run' is 'asyncio'"):
         Settings.of(FakeConfig(trio_mode=True, trio_run="asyncio"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("value", "is_planned"), [("pytest", False), ("plan", True)])
+def test_reads_the_order_of_fixtures(value: str, is_planned: bool) -> None:
+    settings = Settings.of(FakeConfig(trio_fixture_order=value))  # type: ignore[arg-type]
+    assert settings.is_order_planned is is_planned
+
+
+def test_refuses_other_orders() -> None:
+    with pytest.raises(pytest.UsageError, match="'trio_fixture_order' is 'random'"):
+        Settings.of(FakeConfig(trio_fixture_order="random"))  # type: ignore[arg-type]
 
 
 def test_asks_for_every_ini_value_that_it_declares() -> None:
