@@ -493,3 +493,19 @@ def test_nothing_is_loaded_for_a_suite_without_them(suite: Suite, is_used: bool)
         """
     )
     assert suite.run().trace == [str(not is_used)]
+
+
+def test_a_plan_shows_them(suite: Suite) -> None:
+    suite.write("conftest.py", "async def setup_directory(): pass")
+    suite.tests(SHOWN)
+    output = suite.run("--trio-plan").output
+    for name in ("test_it.py::setup_module", "test_it.py::TestIt::teardown_method"):
+        assert name in output
+    assert "conftest.py::setup_directory" in output
+
+
+def test_a_mistake_is_told_once(suite: Suite) -> None:
+    output = _collection_errors(
+        suite, "async def setup_module(module, nobody): trace('never')\nasync def test_a(): pass"
+    )
+    assert "Interrupted: 1 error during collection" in output
