@@ -52,11 +52,10 @@ def may_be_provided(item: pytest.Item) -> bool:
 
 
 def _hooks(item: pytest.Item) -> Iterator[Callable[..., Any]]:
-    """Yield what other plugins and conftests do before the fixtures of ``item`` are set up."""
+    """Yield what plugins and conftests do before the fixtures of ``item`` are set up."""
     for name in _HOOKS:
         for implementation in getattr(item.ihook, name).get_hookimpls():
-            if not _is_known(implementation.function):
-                yield implementation.function
+            yield implementation.function
 
 
 def _set_up_functions(item: pytest.Item) -> Iterator[Callable[..., Any]]:

@@ -44,7 +44,6 @@ class PlanHooks:
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
             return None
         plan = FixturePlan(session.items)
-        plan.instances  # noqa: B018  (so that they are kept, and the events name them)
         events = list(plan.trace(is_order_planned=self._is_order_planned))
         output = self._format(view_of(plan, events, session.config.rootpath))
         reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")

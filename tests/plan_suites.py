@@ -145,6 +145,51 @@ _SUITES: dict[str, dict[str, str]] = {
             def test_c(): pass
         """,
     },
+    "several_on_one_parameter": {
+        "conftest.py": """
+            @pytest.fixture(scope="session")
+            def p(request): yield
+            @pytest.fixture(scope="module")
+            def first(p): yield
+            @pytest.fixture(scope="session")
+            def second(p): yield
+        """,
+        "test_a.py": """
+            @pytest.mark.parametrize("p", [1], indirect=True)
+            def test_a(first): pass
+            @pytest.mark.parametrize("p", [1], indirect=True)
+            def test_b(second): pass
+        """,
+        "test_b.py": """
+            @pytest.mark.parametrize("p", [1, 2], indirect=True)
+            def test_b(second, first): pass
+        """,
+    },
+    "overrides_ahead": {
+        "pkg/__init__.py": "",
+        "pkg/conftest.py": """
+            @pytest.fixture(scope="package")
+            def f(): yield
+            @pytest.fixture(scope="module")
+            def m(): yield
+            @pytest.fixture(scope="session")
+            def s(t): yield
+            @pytest.fixture(scope="session")
+            def t(request): yield
+        """,
+        "pkg/test_a.py": """
+            @pytest.fixture(scope="package")
+            def f(f): yield
+            class TestA:
+                def test_a(self, m): pass
+                def test_b(self, f): pass
+        """,
+        "pkg/test_b.py": """
+            @pytest.mark.parametrize("t", [1], indirect=True)
+            def test_a(m, t): pass
+            def test_b(m, s): pass
+        """,
+    },
     "params_back_and_forth": {
         "conftest.py": """
             def pytest_collection_modifyitems(items):

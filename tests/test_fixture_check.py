@@ -237,6 +237,22 @@ def test_a_sync_test_of_a_trio_suite_is_left_to_pytest(suite: Suite) -> None:
     assert result.outcomes == {"test_a": "error", "test_b": "passed"}
 
 
+def test_an_async_test_of_unittest_is_left_to_pytest(suite: Suite) -> None:
+    suite.tests(
+        """
+        import unittest
+
+        @pytest.mark.usefixtures("nobody")
+        class TestA(unittest.IsolatedAsyncioTestCase):
+            async def test_a(self): pass
+
+        async def test_b(): pass
+        """
+    )
+    result = suite.run()
+    assert result.outcomes == {"TestA::test_a": "error", "test_b": "passed"}
+
+
 # ------------------------------------------------------------- what may pass
 
 

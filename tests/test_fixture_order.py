@@ -205,29 +205,30 @@ def test_what_the_test_at_hand_does_not_see_waits_for_its_own(suite: Suite) -> N
     assert trace[:4] == ["SETUP M a", "test_a", "SETUP S hidden", "test_b"]
 
 
-@pytest.mark.parametrize("override", ["m", "base"])
+@pytest.mark.parametrize("override", ["s", "base"])
 def test_what_means_something_else_for_the_test_at_hand_waits(suite: Suite, override: str) -> None:
     trace = _run(
         suite,
         f"""
-        @pytest.fixture(scope="module")
+        @pytest.fixture(scope="session")
         def base(): yield "module's"
-        @pytest.fixture(scope="module")
-        def m(base): yield base
+        @pytest.fixture(scope="session")
+        def s(base): yield base
+        @pytest.fixture(scope="module", autouse=True)
+        def auto(): yield
         class TestA:
-            @pytest.fixture(scope="class", autouse=True)
-            @classmethod
-            def c(cls): yield
-            @pytest.fixture(scope="module")
+            @pytest.fixture(scope="session")
             @classmethod
             def {override}(cls): yield "class's"
             def test_a(self): pass
-        def test_b(m):
-            assert m == "module's"
+        def test_b(s):
+            assert s == "module's"
         """,
     )
-    assert trace[-1] == "TEARDOWN M base"
-    assert trace.count("SETUP M m") == 1
+    assert [line for line in trace if line.startswith("SETUP S ")] == ["SETUP S base", "SETUP S s"]
+    assert trace.index("test_b") > trace.index("SETUP S s") > trace.index("test_a") or (
+        override == "s" and trace[0] == "SETUP S base"
+    )
 
 
 def test_a_failure_is_that_of_the_test_that_requests_the_fixture(suite: Suite) -> None:
@@ -328,6 +329,38 @@ def test_a_test_with_a_clock_of_its_own(suite: Suite) -> None:
     suite.ini("trio_fixture_order = plan")
     result = suite.run()
     assert set(result.outcomes.values()) == {"passed"}, result.output
+
+
+def test_nothing_is_set_up_ahead_while_a_test_is_on_a_loop_of_its_own(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+        from trace import trace
+        @pytest.hookimpl(tryfirst=True, wrapper=True)
+        def pytest_fixture_setup(fixturedef):
+            trace(fixturedef.argname)
+            return (yield)
+        """,
+    )
+    suite.tests(
+        """
+        @pytest.fixture(scope="session")
+        async def s(): yield
+
+        @pytest.fixture(scope="module")
+        def dynamic(): yield
+
+        async def test_a(autojump_clock, request):
+            request.getfixturevalue("dynamic")
+
+        async def test_b(s): pass
+        """
+    )
+    suite.ini("trio_fixture_order = plan")
+    result = suite.run()
+    assert set(result.outcomes.values()) == {"passed"}, result.output
+    assert result.trace == ["autojump_clock", "dynamic", "s"]
 
 
 def test_setup_plan_shows_the_order(suite: Suite) -> None:

@@ -226,6 +226,31 @@ def test_an_item_out_of_its_turn_finds_room() -> None:
     assert _names(plan.teardown(second)) == "dc1"
 
 
+def test_room_is_made_by_set_up_if_nobody_has_asked_for_it() -> None:
+    plan = _plan("cd", "c", params={"c": [1, 2]})
+    first, last = plan.items
+    plan.setup(first)
+    assert _names(plan.setup(last)) == "c2"
+    assert _names(list(plan.live)) == "c2"
+
+
+def test_turns_that_are_left_out_do_not_keep_the_next_from_living_on() -> None:
+    plan = _plan("c", "c", "c", params={"c": [1, 2, 2]})
+    _, second, last = plan.items
+    assert _names(plan.setup(second)) == "c2"
+    assert plan.teardown(second) == []
+    assert plan.setup(last) == []
+    assert _names(plan.teardown(last)) == "c2"
+
+
+def test_the_closest_to_the_item_dies_first_even_if_it_is_older() -> None:
+    plan = Plan()
+    plan.add(1, "test_1", Kind([Step("m", "module", "m")], [MODULES[0]], [SESSION, MODULES[0]]))
+    steps = [Step("m", "module", "m"), Step("s", "session", "s")]
+    plan.add(2, "test_2", Kind(steps, [MODULES[0], SESSION], [SESSION, MODULES[0]]))
+    assert _lifetimes(plan) == [("m", ""), ("s", "ms")]
+
+
 def test_a_second_run_of_an_item_sets_up_what_has_died() -> None:
     plan = _plan("ab", "b")
     first, second = plan.items

@@ -23,7 +23,6 @@ CLASS = Place("api/v1/test_a.py::TestA", 4, "class")
 
 
 def _view(plan: Plan) -> View:
-    plan.instances  # noqa: B018  (so that they are kept)
     return View(
         plan,
         list(trace(plan)),

@@ -118,6 +118,20 @@ def test_an_argument_of_a_parametrized_test_is_told_from_a_fixture(collect: Coll
     assert found == {"f": ("x", False), "a": ("a0", True), "b": ("1", True), "c": ("c0", True)}
 
 
+def test_the_id_of_a_parameter_is_that_in_the_name_of_the_test(collect: Collect) -> None:
+    items = collect(
+        """
+        @pytest.fixture(params=[object()], ids=["by fixture"])
+        def f(request): pass
+
+        @pytest.mark.parametrize("a", [pytest.param(1, id="by-test")])
+        def test_a(f, a): pass
+        """
+    )
+    found = {each.name: each.param_id for each in FixturePlan(items).instances}
+    assert found == {"f": "by fixture", "a": "by-test"}
+
+
 @pytest.mark.parametrize("name", sorted(SUITES))
 def test_what_a_plan_sets_up_it_tears_down(collect: Collect, name: str) -> None:
     items = collect(SUITES[name])
