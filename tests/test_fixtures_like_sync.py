@@ -440,11 +440,11 @@ EXAMPLES["methods"] = Example(
             pass
         class TestTwo(Base):
             @pytest.fixture
-            async def g(self, g):
-                assert g is self
-                g.x.append("Two's g")
-                yield g
-                g.x.append("Two's g down")
+            async def g(self, f):
+                assert f is self
+                f.x.append("Two's g")
+                yield f
+                f.x.append("Two's g down")
         """
     }
 )

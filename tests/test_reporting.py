@@ -262,18 +262,6 @@ FAILURES = {
         async def test_a(thing):
             await pause()
     """,
-    "scope mismatch": """
-        @pytest.fixture
-        async def narrow():
-            yield
-
-        @pytest.fixture(scope="session")
-        async def wide(narrow):
-            yield
-
-        async def test_a(wide):
-            pass
-    """,
     "finalizer": """
         def finalizer():
             raise ValueError("finalizer")
