@@ -15,7 +15,10 @@ from time import perf_counter
 from suites import Row, Side
 
 Sample = Mapping[str, float]
-"""Seconds by clock: loop (pytest's run loop), trips (round trips), cpu and wall (the process)."""
+"""Seconds by clock: loop (pytest's run loop), trips (round trips), cpu and wall (the process).
+
+And in bytes: peak (by how much the run loop lets the memory of the process grow at most).
+"""
 
 _TIME_LIMIT = 600
 _HERE = Path(__file__).parent
@@ -99,7 +102,8 @@ def _run(side: Side, folder: Path, expected: int) -> Sample:
             f"{counted['ran']} bodies ran\n{' '.join(command)}\n"
             f"{done.stdout[-3000:]}{done.stderr[-3000:]}"
         )
-    return {"loop": counted["loop"], "trips": counted["trips"], "cpu": cpu, "wall": wall}
+    in_loop = {clock: counted[clock] for clock in ("loop", "trips", "peak")}
+    return {**in_loop, "cpu": cpu, "wall": wall}
 
 
 def _environment(side: Side, result: Path) -> dict[str, str]:

@@ -14,7 +14,13 @@ from pathlib import Path
 from measure import Ratio, Sample, ratio, sample_row
 from suites import OURS, PEERS, ROWS, Row, Side
 
-CLOCKS = {"loop": "run loop", "trips": "round trips", "cpu": "process CPU", "wall": "process wall"}
+CLOCKS = {
+    "loop": "run loop",
+    "trips": "round trips",
+    "peak": "memory growth",
+    "cpu": "process CPU",
+    "wall": "process wall",
+}
 DISTRIBUTIONS = (
     "pytest-trio-scoped",
     "pytest",
@@ -24,7 +30,7 @@ DISTRIBUTIONS = (
     "anyio",
     "pytest-asyncio",
 )
-NAME_WIDTH = 22
+NAME_WIDTH = 24
 
 
 def main() -> None:
@@ -75,10 +81,10 @@ def _compare(row: Row, options: argparse.Namespace, folder: Path) -> dict[str, o
     pairs = [pair for pair in row.pairs if options.peers or pair[0] not in PEERS]
     can = [pair for pair in pairs if pair[0].is_installed and pair[0] not in row.cannot]
     sides = list(dict.fromkeys(side for pair in can for side in pair))
-    rounds = options.rounds * row.times_rounds
-    samples = sample_row(row, sides, options.tests, rounds, folder)
+    rounds = 1 if row.has_one_round else options.rounds * row.times_rounds
+    samples = sample_row(row, sides, options.tests * row.times_tests, rounds, folder)
     goal = f"goal {row.goal}" if row.goal else "no goal"
-    print(f"\n{row.name}: {row.title} ({goal}, {rounds} rounds)")
+    print(f"\n{row.name}: {row.title} ({goal}, rounds: {rounds})")
     print(" " * NAME_WIDTH + "".join(_heading(clock, clock == row.clock) for clock in clocks))
     ratios: dict[str, dict[str, Ratio]] = {}
     for subject, baseline in pairs:
@@ -91,7 +97,7 @@ def _compare(row: Row, options: argparse.Namespace, folder: Path) -> dict[str, o
             f"{subject.name:{NAME_WIDTH}}{_ratio_line(row, found)}{_verdict(row, subject, found)}"
         )
     for baseline in dict.fromkeys(baseline for _, baseline in can):
-        print(f"{baseline.name:{NAME_WIDTH}}{_seconds_line(samples[baseline], clocks)}")
+        print(f"{baseline.name:{NAME_WIDTH}}{_amounts_line(samples[baseline], clocks)}")
     sys.stdout.flush()
     return {
         "name": row.name,
@@ -101,7 +107,7 @@ def _compare(row: Row, options: argparse.Namespace, folder: Path) -> dict[str, o
             name: {clock: asdict(value) for clock, value in found.items()}
             for name, found in ratios.items()
         },
-        "seconds": {side.name: list(taken) for side, taken in samples.items()},
+        "samples": {side.name: list(taken) for side, taken in samples.items()},
     }
 
 
@@ -120,9 +126,13 @@ def _ratio_line(row: Row, found: dict[str, Ratio]) -> str:
     return text
 
 
-def _seconds_line(taken: Sequence[Sample], clocks: Sequence[str]) -> str:
-    best = [f"{min(sample[clock] for sample in taken):.2f} s" for clock in clocks]
+def _amounts_line(taken: Sequence[Sample], clocks: Sequence[str]) -> str:
+    best = [_amount(clock, min(sample[clock] for sample in taken)) for clock in clocks]
     return f"{best[0]:<32}" + "".join(f"{text:<14}" for text in best[1:])
+
+
+def _amount(clock: str, value: float) -> str:
+    return f"{value / 1e6:.1f} MB" if clock == "peak" else f"{value:.2f} s"
 
 
 def _verdict(row: Row, subject: Side, found: dict[str, Ratio]) -> str:

@@ -1,4 +1,4 @@
-"""A small pytest plugin that every measured suite runs under: it times the run loop and counts.
+"""A small pytest plugin that every measured suite runs under: it measures the run loop and counts.
 
 It is registered last (through PYTEST_PLUGINS), so its wrapper stands around those of all other
 plugins. What was counted shows that a plugin really ran the bodies of the tests it calls passed.
@@ -6,6 +6,8 @@ plugins. What was counted shows that a plugin really ran the bodies of the tests
 
 import json
 import os
+import resource
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from time import perf_counter
@@ -21,10 +23,22 @@ round_trips: list[float] = []
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop() -> Generator[None, object, object]:
+    peak = _peak()
     begun = perf_counter()
     try:
         return (yield)
     finally:
         seconds = perf_counter() - begun
-        result = {"loop": seconds, "trips": sum(round_trips), "ran": len(ran)}
+        result = {
+            "loop": seconds,
+            "trips": sum(round_trips),
+            "peak": _peak() - peak,
+            "ran": len(ran),
+        }
         Path(os.environ["STOPWATCH_RESULT"]).write_text(json.dumps(result))
+
+
+def _peak() -> int:
+    """Return how many bytes of memory the process has had at most."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

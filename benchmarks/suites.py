@@ -110,6 +110,9 @@ def _unused_sides() -> tuple[Side, Side, Side]:
 
 UNUSED, NOT_LOADED, NOT_LOADED_AGAIN = _unused_sides()
 
+LOADED = replace(SYNC, name="sync twin, loaded", plugin=OURS.plugin)
+WITHOUT_FIXTURES = {side: replace(side, name=f"{side.name} (0)") for side in (OURS, LOADED, SYNC)}
+
 Files = Mapping[str, str]
 
 
@@ -124,7 +127,9 @@ class Row:
     pairs: tuple[tuple[Side, Side], ...]
     write: Callable[[Side, int], Files]
     has_one_test: bool = False
+    has_one_round: bool = False
     times_rounds: int = 1
+    times_tests: int = 1
     cannot: Mapping[Side, str] = field(default_factory=dict)
 
 
@@ -178,6 +183,20 @@ def write_fixtures(side: Side, tests: int) -> Files:
 
 def write_waiting_fixtures(side: Side, tests: int) -> Files:
     return _write_fixtures(side, tests, wait=f"    {side.wait}\n")
+
+
+def write_many_fixtures(side: Side, tests: int) -> Files:
+    count = 0 if side in WITHOUT_FIXTURES.values() else 5
+    fixtures = [
+        f"@pytest.fixture\n{side.define} narrow_{i}(shared):\n    return {i}\n"
+        for i in range(count)
+    ]
+    shared = _generator(side, '@pytest.fixture(scope="session")\n{define} shared():', "")
+    arguments = ", ".join([f"narrow_{i}" for i in range(count)] or ["shared"])
+    return {
+        **_conftest(side, shared, *fixtures),
+        **_test_files(side, tests, arguments, is_waiting=False),
+    }
 
 
 def write_echo(side: Side, _tests: int) -> Files:
@@ -261,5 +280,15 @@ ROWS = (
         ((UNUSED, NOT_LOADED), (NOT_LOADED_AGAIN, NOT_LOADED)),
         write_noop,
         times_rounds=3,
+    ),
+    Row(
+        "memory",
+        "ten times as many tests, five fixtures for each on one session fixture / (0) without them",
+        "peak",
+        1.05,
+        tuple(WITHOUT_FIXTURES.items()),
+        write_many_fixtures,
+        has_one_round=True,
+        times_tests=10,
     ),
 )
