@@ -38,14 +38,16 @@ class Border:
         #: Whether the thread is inside.
         self.is_inside = False
         self._inside = without_trio()
-        self._outside: ThreadState
+        #: What the running host has left behind.  When a host comes back from a switch, another one may
+        #: have left something else since.
+        self.left: ThreadState
 
     def enter(self) -> None:
         """Go inside, unless the thread is there."""
         if self.is_inside:
             return
         replace_sigint_handler(default_int_handler, self._handler)
-        self._outside = self._inside.swap()
+        self.left = self._inside.swap()
         self.is_inside = True
 
     def leave(self) -> None:
@@ -53,7 +55,7 @@ class Border:
         if not self.is_inside:
             return
         self.is_inside = False
-        self._inside = self._outside.swap()
+        self._inside = self.left.swap()
         replace_sigint_handler(self._handler, default_int_handler)
 
     @contextlib.contextmanager
@@ -63,13 +65,13 @@ class Border:
         if not self.is_inside:
             yield
             return
-        outside = self._outside
+        left = self.left
         self.leave()
         try:
             yield
         finally:
             self.enter()
-            self._outside = outside
+            self.left = left
 
     @contextlib.contextmanager
     @enable_ki_protection

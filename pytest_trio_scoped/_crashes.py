@@ -23,7 +23,6 @@ Pinned by ``tests/test_crashes.py`` and ``tests/test_lost_loop.py``.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 from functools import partial
@@ -33,17 +32,18 @@ import pytest
 
 from . import _errors
 from ._blame import Crash, add_note, errors_of, one_of
+from ._courses import Course, Courses, TearDown
 from ._dependencies import Dependencies
 from ._describe import describe
 from ._exceptions import innermost, prune
-from ._outcomes import ENDS_THE_RUN, is_cancelled, needs_our_frame
+from ._outcomes import ENDS_THE_RUN, Held, is_cancelled, needs_our_frame
 from ._pytest_names import active_fixtures, finish_fixture, item_of
 from ._session import TrioSession
 from ._states import State
 
 if TYPE_CHECKING:
     from ._lifetime import Lifetime
-    from ._loop import Loop
+    from ._strands import Strand
     from ._wreck import LoopLost
 
 _Fixture = pytest.FixtureDef[Any]
@@ -58,17 +58,6 @@ _AGAIN = 0.1
 _TEARING_DOWN: Any = object()
 
 
-@dataclasses.dataclass(eq=False)
-class _TearDown:
-    """One that is under way."""
-
-    fixturedef: _Fixture
-    loop: Loop
-    #: How many waits there were before it.
-    depth: int
-    is_limited: bool = False
-
-
 class Crashes:
     """The crashes of one session."""
 
@@ -77,20 +66,12 @@ class Crashes:
         self._unswept: list[Crash] = []
         self._sweeping: Crash | None = None
         self._swept: list[Crash] = []
-        #: Those for which the phase at hand was cancelled.
-        self._cancelled_for: list[Crash] = []
         #: Called when something is cancelled for a crash for the first time.
         self.on_first_cancelled: Callable[[], object] | None = None
         self._dependencies = Dependencies()
-        #: Whose set-up is under way, the innermost last.
-        self._set_ups: list[tuple[_Fixture, pytest.FixtureRequest]] = []
-        #: Whose tear-down is under way, the innermost last.
-        self._tear_downs: list[_TearDown] = []
+        self._courses = Courses(session)
         #: Whose set-up has raised because the loop was lost.
         self._lost_set_ups: list[tuple[_Fixture, pytest.FixtureRequest]] = []
-        #: The test at hand, from its first set-up until its tear-down.
-        self._item: pytest.Item | None = None
-        self._dead_nurseries: list[Lifetime] = []
 
     # ---------------------------------------------------------------- on the loop
 
@@ -102,29 +83,38 @@ class Crashes:
         self._unswept.append(Crash(fixturedef, request, lifetime, deadline))
         self._cancel_who_depends()
 
-    def notice_nursery(self, lifetime: Lifetime) -> None:
-        """Note that the nursery a test has asked for has crashed, and cancel the test."""
-        self._dead_nurseries.append(lifetime)
-        if not self._set_ups and self._item is not _TEARING_DOWN:
-            self._session.loop.ctrl_c.cancel_wait()
+    def notice_nursery(self, lifetime: Lifetime, strand: Strand | None) -> None:
+        """Note that the nursery a test in ``strand`` has asked for has crashed, and cancel the test."""
+        course = self._courses.of(strand)
+        course.phase.dead_nurseries.append(lifetime)
+        if not course.set_ups and course.phase.item is not _TEARING_DOWN:
+            lifetime.loop.ctrl_c.cancel_wait(strand)
 
     def _cancel_who_depends(self) -> None:
         """Cancel what is waited for if it depends on a fixture that has crashed."""
-        if self._tear_downs:
-            self._limit(self._tear_downs[-1])
+        for course in self._courses.innermost():
+            self._cancel_if_it_depends(course)
+
+    def _cancel_if_it_depends(self, course: Course) -> None:
+        if course.tear_downs:
+            self._limit(course.tear_downs[-1])
             return
         for crash in self._unswept:
-            if self._set_ups:
-                waiting, _ = self._set_ups[-1]
-                is_concerned = self._dependencies.has(waiting, crash.fixturedef)
+            if course.set_ups:
+                waiting, _ = course.set_ups[-1]
+                is_concerned = self._depends_on(waiting, crash)
             else:
-                is_concerned = self._uses(self._item, crash)
+                is_concerned = not course.is_part and self._uses(course.phase.item, crash)
             if is_concerned:
-                self._cancelled_for.append(crash)
+                course.phase.cancelled_for.append(crash)
                 if self.on_first_cancelled is not None:
                     self.on_first_cancelled()
                     self.on_first_cancelled = None
-                self._session.loop.ctrl_c.cancel_wait()
+                loop = self._session.loop if course.strand is None else course.strand.loop
+                loop.ctrl_c.cancel_wait(course.strand)
+
+    def _depends_on(self, fixturedef: _Fixture, crash: Crash) -> bool:
+        return self._dependencies.has(fixturedef, crash.fixturedef)
 
     # ---------------------------------------------------------------- in pytest's code
 
@@ -169,8 +159,9 @@ class Crashes:
     def call(self, item: pytest.Function, function: Callable[[], Any]) -> Any:
         """Call ``function``, the test; raise what happened if a fixture of it crashes meanwhile."""
         __tracebackhide__ = True
-        self._item = item
-        return self._tell(function, lambda crash: self._uses(item, crash))
+        course = self._courses.present
+        course.phase.item = item
+        return self._tell(course, function, lambda crash: self._uses(item, crash))
 
     def set_up(
         self, fixturedef: _Fixture, request: pytest.FixtureRequest, function: Callable[[], Any]
@@ -186,19 +177,43 @@ class Crashes:
                 __tracebackhide__ = not needs_our_frame(raised)
                 raise raised
         item = item_of(request)
-        if self._item is not _TEARING_DOWN:
-            self._item = item
+        course = self._courses.present
+        phase = course.phase
+        if phase.item is not _TEARING_DOWN:
+            phase.item = item
         self._dependencies.begin(item, fixturedef)
-        self._set_ups.append((fixturedef, request))
-
-        def is_concerned(crash: Crash) -> bool:
-            return self._dependencies.has(fixturedef, crash.fixturedef)
-
+        course.set_ups.append((fixturedef, request))
+        tell = self._leave_to_parent if course.is_part else self._tell
         try:
-            return self._tell(function, is_concerned)
+            return tell(course, function, partial(self._depends_on, fixturedef))
         finally:
-            self._set_ups.pop()
-            self._cancel_who_depends()
+            course.set_ups.pop()
+            if self._unswept:
+                self._cancel_who_depends()
+
+    def _leave_to_parent(
+        self, course: Course, function: Callable[[], Any], is_concerned: Callable[[Crash], bool]
+    ) -> Any:
+        """Call ``function``, a set-up in a strand; raise Held if a fixture that concerns it has crashed.
+
+        Not to be swept here: other strands may be about to leave what depends on the fixture.
+        """
+        __tracebackhide__ = True
+        self._hold(course, is_concerned)
+        value = function()
+        self._hold(course, is_concerned)
+        return value
+
+    def _hold(self, course: Course, is_concerned: Callable[[Crash], bool]) -> None:
+        __tracebackhide__ = True
+        concerned = [crash for crash in self._unswept if is_concerned(crash)]
+        if concerned:
+            course.phase.cancelled_for += concerned
+            raise Held
+
+    def required(self, fixturedef: _Fixture) -> set[_Fixture]:
+        """Return what ``fixturedef`` depends on, directly or through others."""
+        return self._dependencies.of(fixturedef)
 
     def asks_for(
         self, fixturedef: _Fixture, request: pytest.FixtureRequest, required: _Fixture
@@ -221,8 +236,10 @@ class Crashes:
         """Call ``function``, a tear-down; cut it short if what it depends on has crashed, or does so."""
         __tracebackhide__ = True
         loop = self._session.loop
-        tear_down = _TearDown(fixturedef, loop, len(loop.ctrl_c.waits))
-        self._tear_downs.append(tear_down)
+        course = self._courses.present
+        waits = loop.ctrl_c.waits_of(course.strand)
+        tear_down = TearDown(fixturedef, loop, course, len(waits))
+        course.tear_downs.append(tear_down)
         if self._unswept or self._sweeping:
             self._limit(tear_down)
         try:
@@ -232,7 +249,7 @@ class Crashes:
             if crash is None or not is_cancelled(error):
                 raise
         finally:
-            self._tear_downs.pop()
+            course.tear_downs.pop()
             if tear_down.is_limited:
                 self._session.alarms.drop(tear_down)
         message = _errors.TEAR_DOWN_CUT_SHORT.format(
@@ -241,7 +258,7 @@ class Crashes:
         __tracebackhide__ = False  # without any frame pytest says that all are hidden
         raise pytest.fail.Exception(message, pytrace=False)
 
-    def _limit(self, tear_down: _TearDown) -> None:
+    def _limit(self, tear_down: TearDown) -> None:
         """Give the tear-down its time of grace if something that it depends on has crashed."""
         crash = self._crash_below(tear_down.fixturedef)
         if crash is not None:
@@ -250,12 +267,12 @@ class Crashes:
             tear_down.is_limited = True
             self._session.alarms.set(tear_down, seconds, partial(self._end_grace, tear_down))
 
-    def _end_grace(self, tear_down: _TearDown) -> None:
+    def _end_grace(self, tear_down: TearDown) -> None:
         tear_down.loop.run_soon(partial(self._cut_short, tear_down))
 
-    def _cut_short(self, tear_down: _TearDown) -> None:
-        if tear_down in self._tear_downs:
-            tear_down.loop.ctrl_c.cancel_waits(tear_down.depth)
+    def _cut_short(self, tear_down: TearDown) -> None:
+        if tear_down.is_under_way:
+            tear_down.cut_short()
             # And what it waits for next.
             self._session.alarms.set(tear_down, _AGAIN, partial(self._end_grace, tear_down))
 
@@ -271,13 +288,11 @@ class Crashes:
 
     def begin(self, item: Any) -> None:
         """Note the test at hand, at the start of a phase."""
-        self._item = item
-        self._cancelled_for.clear()
+        self._courses.present.phase.begin(item)
 
     def begin_set_up(self) -> None:
         """Sweep: no test starts while a dead fixture is around."""
-        self._item = None
-        self._cancelled_for.clear()
+        self._courses.present.begin_test()
         # What pytest has cached of them would be told to who asks next, who has a fresh loop.
         while self._lost_set_ups:
             finish_fixture(*self._lost_set_ups.pop())
@@ -286,8 +301,7 @@ class Crashes:
 
     def begin_tear_down(self) -> None:
         """Sweep; from now on no test is cancelled."""
-        self._item = _TEARING_DOWN
-        self._cancelled_for.clear()
+        self._courses.present.phase.begin(_TEARING_DOWN)
         if self._unswept:
             self.sweep_and_raise()
 
@@ -309,14 +323,21 @@ class Crashes:
         Items and sync fixtures that we do not call can be cancelled as well, while they wait for the
         loop; and so can a test that has been told of the crash and has caught that.
         """
-        if not self._cancelled_for or not is_cancelled(raised):
-            return raised
-        others = self.sweep()
-        crashes = dict.fromkeys(self._cancelled_for)
-        told = [*(crash.tell() for crash in crashes if crash.error is not None), *others]
+        told = self.tell_cancelled() if is_cancelled(raised) else []
         return one_of(told) if told else raised
 
-    def _tell(self, function: Callable[[], Any], is_concerned: Callable[[Crash], bool]) -> Any:
+    def tell_cancelled(self) -> list[BaseException]:
+        """Return the crashes for which something was cancelled in this phase; sweep if there are any."""
+        cancelled_for = self._courses.present.phase.cancelled_for
+        if not cancelled_for:
+            return []
+        others = self.sweep()
+        crashes = dict.fromkeys(cancelled_for)
+        return [*(crash.tell() for crash in crashes if crash.error is not None), *others]
+
+    def _tell(
+        self, course: Course, function: Callable[[], Any], is_concerned: Callable[[Crash], bool]
+    ) -> Any:
         __tracebackhide__ = True
         told = self._sweep_if(is_concerned) if self._unswept else []
         value = None
@@ -332,17 +353,17 @@ class Crashes:
             told = self._sweep_if(is_concerned) if self._unswept else []
             if own is not None and not (told and is_cancelled(own)):
                 told.insert(0, own)
-        while self._dead_nurseries and not self._set_ups:
-            told = self._close_nursery(told)
+        while course.phase.dead_nurseries and not course.set_ups:
+            told = self._close_nursery(course.phase.dead_nurseries.pop(), told)
         if not told:
             return value
         raised = one_of(told)
         __tracebackhide__ = not needs_our_frame(raised)
         raise raised
 
-    def _close_nursery(self, told: list[BaseException]) -> list[BaseException]:
+    def _close_nursery(self, nursery: Lifetime, told: list[BaseException]) -> list[BaseException]:
         try:
-            self._dead_nurseries.pop().close()
+            nursery.close()
         except ENDS_THE_RUN:
             raise
         except BaseException as error:
@@ -368,8 +389,9 @@ class Crashes:
         self._unswept = [crash for crash in self._unswept if not is_lost(crash.request)]
         # Those that the end of the loop has cancelled are among them; they are set up anew, too.
         self._swept = [crash for crash in self._swept if not is_lost(crash.request)]
-        self._cancelled_for.clear()
-        self._lost_set_ups += self._set_ups
+        for course in self._courses:
+            course.phase.cancelled_for.clear()
+            self._lost_set_ups += course.set_ups
         live = [entry for entry in self._session.inside_fixtures.items() if is_lost(entry[1])]
         errors: list[BaseException] = []
         for fixturedef, request in reversed(live):

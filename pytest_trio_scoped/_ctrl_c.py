@@ -38,6 +38,17 @@ class Wait(Protocol):
         """Raise KeyboardInterrupt where it is blocked.  Not a checkpoint."""
 
 
+class Strand(Protocol):
+    """Who waits beside the session's host (``_strands``)."""
+
+    #: What it waits for, the innermost last.
+    waits: list[Wait]
+
+    @property
+    def cancels_waits(self) -> bool:
+        """Whether what it begins to wait for is to be cancelled."""
+
+
 class CtrlC:
     """The interrupts of one loop, whose greenlet is ``loop_greenlet``."""
 
@@ -45,7 +56,8 @@ class CtrlC:
         self._loop_greenlet = loop_greenlet
         #: Wakes the loop; known once the run has begun.
         self.token: trio.lowlevel.TrioToken | None = None
-        #: What the hosts wait for, the innermost last.
+        #: What the session's host waits for, the innermost last; strands have waits of their own.  While
+        #: there are any, the host waits for them, and what is done to that wait is done to all of theirs.
         self.waits: list[Wait] = []
         #: Whether KeyboardInterrupt has been raised in a host.
         self.was_raised = False
@@ -87,20 +99,29 @@ class CtrlC:
             self.waits[-1].interrupt()
             self.waits[-1].cancel()  # whatever it waits for next
 
-    def begin(self, wait: Wait) -> None:
-        """Note that a host begins to wait; the end is ``waits.pop()``."""
-        self.waits.append(wait)
-        if self.is_requested:
+    def begin(self, wait: Wait, strand: Strand | None = None) -> list[Wait]:
+        """Note that a strand, or for ``None`` the session's host, begins to wait.
+
+        The end is ``pop()`` of what is returned.
+        """
+        waits = self.waits if strand is None else strand.waits
+        waits.append(wait)
+        if self.is_requested or (strand is not None and strand.cancels_waits):
+            wait.cancel()
+        return waits
+
+    def waits_of(self, strand: Strand | None) -> list[Wait]:
+        """Return what a strand, or for ``None`` the session's host, waits for, the innermost last."""
+        return self.waits if strand is None else strand.waits
+
+    def cancel_wait(self, strand: Strand | None = None) -> None:
+        """Cancel the innermost wait of the strand, if there is any.  Called on the loop."""
+        for wait in self.waits_of(strand)[-1:]:
             wait.cancel()
 
-    def cancel_wait(self) -> None:
-        """Cancel the innermost wait, if there is any.  Called on the loop."""
-        if self.waits:
-            self.waits[-1].cancel()
-
-    def cancel_waits(self, after: int = 0) -> None:
-        """Cancel all that is waited for, but the outermost ``after``.  Called on the loop."""
-        for wait in self.waits[after:]:
+    def cancel_waits(self, strand: Strand | None = None, *, after: int = 0) -> None:
+        """Cancel all that the strand waits for, but the outermost ``after``.  Called on the loop."""
+        for wait in self.waits_of(strand)[after:]:
             wait.cancel()
 
     def raise_if_requested(self, cause: BaseException | None) -> None:

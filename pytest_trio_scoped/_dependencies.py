@@ -50,10 +50,14 @@ class Dependencies:
 
     def has(self, fixturedef: _Fixture, wanted: _Fixture) -> bool:
         """Say whether ``fixturedef`` depends on ``wanted``, directly or through others."""
+        return wanted in self.of(fixturedef)
+
+    def of(self, fixturedef: _Fixture) -> set[_Fixture]:
+        """Return what ``fixturedef`` depends on, directly or through others."""
         seen: set[_Fixture] = set()
         pending = [fixturedef]
         while pending:
             new = self._direct.get(pending.pop(), set()) - seen
             seen |= new
             pending += new
-        return wanted in seen
+        return seen

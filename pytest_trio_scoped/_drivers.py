@@ -27,10 +27,20 @@ from ._user_task import UserTask
 class Host(greenlet.greenlet):
     """A greenlet that a driver has started: below it, code may wait for the loop.
 
-    ``fixture`` is the generator of the fixture that lives in it.
+    ``fixture`` is the generator of the fixture that lives in it; ``strand`` is the strand (``_strands``)
+    whose code waits for it, ``None`` if that is the session's host.
     """
 
     fixture: AsyncGenerator[Any, None] | None = None
+    strand: Any = None
+
+
+def current_host() -> Host | None:
+    """Return the greenlet of ours in which the caller runs, ``None`` for that of the session's host."""
+    caller: greenlet.greenlet | None = greenlet.getcurrent()
+    while caller is not None and not isinstance(caller, Host):
+        caller = caller.parent  # the user's code may use greenlets of its own
+    return caller
 
 
 class Command:
@@ -146,8 +156,8 @@ class Drivers:
                 message = Throw(error)
 
     @enable_ki_protection
-    async def serve_main(self, host: greenlet.greenlet) -> Command:
-        """Drive the loop's first host until it says that the loop shall end."""
+    async def serve_long(self, host: greenlet.greenlet) -> Command:
+        """Drive a host of many stays until it says that it is done, or that the loop shall end."""
         said: Command | None = None
         while True:
             if said is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any, overload
 
@@ -120,12 +120,8 @@ class FixtureHooks:
         the run goes on, and the fixture may be asked for again.
         Pinned by ``test_a_cancelled_set_up_is_undone_and_may_be_done_again``.
         """
-        cleanup: AbstractContextManager[object] = nullcontext()
-        if self._session.is_inside:
-            import trio
-
-            cleanup = trio.CancelScope(shield=True)
-        with cleanup:
+        loop = self._session.present_loop
+        with nullcontext() if loop is None else loop.shielded():
             finish_failed_set_up(fixturedef, request, error)
 
 

@@ -23,7 +23,7 @@ import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from ._contexts import Changes
+from ._contexts import Changes, Layers
 from ._drivers import END, Host
 from ._exceptions import join
 from ._loop import Loop, unprotected
@@ -62,6 +62,8 @@ class Lifetime:
         self._has_nursery = has_nursery
         self._on_crash = on_crash
         self._body: Host | None = None
+        #: Whose code waits for the body's.
+        self._strand: Any = None
         self._before = copy_context()
         #: The fixture's own, in which its set-up and its tear-down run.
         self.context = self._before.copy()
@@ -78,13 +80,15 @@ class Lifetime:
 
     # ---------------------------------------------------------------- host
 
-    def open(self, *contexts: Context) -> Any:
+    def open(self, *contexts: Context | Layers) -> Any:
         """Set the fixture up and return its value; set what it changed in ``contexts``.
 
         Raises what the set-up raises.  The fixture has ended then.
         """
         __tracebackhide__ = True
         self._take(Event.OPEN)
+        if self.loop.strands:
+            self._strand = self.loop.strand
         try:
             self.loop.wait_for(self, self._open)
         except BaseException as error:
@@ -97,6 +101,7 @@ class Lifetime:
         if self.state is State.CLOSED:
             assert self.error is not None
             raise self.error
+        self._belongs_to(None)
         self._changes = Changes(self._before, self.context)
         self._changes.apply(*contexts)
         return self._value
@@ -110,6 +115,8 @@ class Lifetime:
         if self.state in (State.CLOSED, State.LOST):
             return
         self._take(Event.CLOSE)
+        if self.loop.strands:
+            self._belongs_to(self.loop.strand)
         try:
             self.loop.wait_for(self, self._close)
         finally:
@@ -167,6 +174,11 @@ class Lifetime:
             self._take(Event.CLOSE)
         self._closing.set()
 
+    def _belongs_to(self, strand: Any) -> None:
+        self._strand = strand
+        if self._body is not None:
+            self._body.strand = strand
+
     def _take(self, event: Event) -> None:
         self.state = next_state(self.state, event)
 
@@ -202,6 +214,7 @@ class Lifetime:
         task = trio.lowlevel.current_task()
         user_task = self._task = UserTask()
         body = self._body = Host(self._run)
+        body.strand = self._strand
         body.gr_context = task.context = self.context
         self.loop.drivers.hosts[task] = body
         try:

@@ -20,6 +20,7 @@ Who drives whom:
   has to end, and its supervisor catches what comes out of it.
 - Between two stays a fresh task drives the host, which becomes the task of the second one.  If anything
   is out of order the main task does, which can't be hurt.
+- A strand (``_strands``) is one more host beside the session's, driven by a task of its own.
 - A lifetime (``_lifetime``) has a greenlet of its own, driven by a task of its own in the same way, so
   that sync code below a generator fixture can wait as well.
 
@@ -38,7 +39,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager
 from contextvars import Context
 from functools import partial
@@ -52,10 +53,21 @@ from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from . import _errors
 from ._border import Border
-from ._contexts import own_context
 from ._ctrl_c import CtrlC, Wait
-from ._drivers import CLOSE, END, KILL, Command, Drivers, Host, Stay, Throw, kill
+from ._drivers import (
+    CLOSE,
+    END,
+    KILL,
+    Command,
+    Drivers,
+    Host,
+    Stay,
+    Throw,
+    current_host,
+    kill,
+)
 from ._exceptions import is_foreign_file, join
+from ._thread_state import ThreadState
 from ._trio_names import CancelStatus, cancel_status, is_cancelled
 from ._wreck import LoopLost, bury, let_go
 
@@ -75,20 +87,26 @@ class Closable(Protocol):
 class Loop:
     """The Trio run of a session, or of one test.
 
-    ``run`` is ``trio.run``, or what shall be called in its place; it gets the other arguments.
+    ``run`` is ``trio.run``, or what shall be called in its place; it gets the clock.  ``strands`` is the
+    set in which all strands of the session are while they are under way.
 
     Belongs to the thread that opened it.  Whoever calls a method marked *host* stands in a greenlet
     that is driven by this loop; a method marked *task* is called in the loop's greenlet.
     """
 
     def __init__(
-        self, run: Callable[..., object] | None = None, *, clock: trio.abc.Clock | None = None
+        self,
+        run: Callable[..., object] | None = None,
+        *,
+        clock: trio.abc.Clock | None = None,
+        strands: set[Any] | None = None,
     ) -> None:
         self._run_trio = partial(run or trio.run, clock=clock)
         #: What it runs on, ``None`` for Trio's own.
         self.clock = clock
         self._thread = threading.get_ident()
         self._greenlet = greenlet.greenlet(self._run)
+        self._switch: Callable[[object], Any] = self._greenlet.switch
         self._host = greenlet.getcurrent()
         self.ctrl_c = CtrlC(self._greenlet)
         self.drivers = Drivers()
@@ -101,8 +119,7 @@ class Loop:
         #: What has to be abandoned if the loop is closed before it, the oldest first.
         self.live: dict[Closable, None] = {}
         self._result: outcome.Outcome[object] | None = None
-        #: The context in which pytest itself runs; a test has one of its own.
-        self.host_context = own_context()
+        self.strands: set[Any] = set() if strands is None else strands
 
     # ---------------------------------------------------------------- open and close (host)
 
@@ -188,6 +205,57 @@ class Loop:
             return frozenset()
         return self._system_nursery.child_tasks - self._own_tasks
 
+    # ---------------------------------------------------------------- strands (host)
+
+    @property
+    def strand(self) -> Any:
+        """The strand to which the calling code belongs, ``None`` if that is the session's host."""
+        if not self.strands:
+            return None
+        host = current_host()
+        strand = None if host is None else host.strand
+        # In a session within a fixture the caller may stand in a strand of the outer one's loop.
+        return strand if strand is not None and strand.loop is self else None
+
+    def add_strands(self, strands: Iterable[Any]) -> None:
+        """Note that strands begin."""
+        self.strands.update(strands)
+        self._switch = self._switch_among_strands
+
+    def drop_strands(self, strands: Iterable[Any]) -> None:
+        """Note that strands have ended."""
+        self.strands.difference_update(strands)
+        if not self.strands:
+            self._switch = self._greenlet.switch
+
+    def _switch_among_strands(self, message: object) -> Any:
+        left = self._border.left
+        try:
+            return self._greenlet.switch(message)
+        finally:
+            self._border.left = left
+
+    @property
+    def left(self) -> ThreadState:
+        """What the caller, who is inside, has left outside."""
+        return self._border.left
+
+    @enable_ki_protection
+    def call_outside(self, function: Callable[[], object], left: ThreadState) -> None:
+        """Call ``function``, which is all of a strand, outside, where ``left`` is; be inside at the end."""
+        __tracebackhide__ = True
+        self._border.left = left
+        self._border.leave()
+        try:
+            function()
+        finally:
+            self.come_inside()
+
+    def come_inside(self) -> None:
+        """Be inside from now on, also if Ctrl-C has kept the caller from it, unless the loop has ended."""
+        if self._greenlet:
+            self._border.enter()
+
     # ---------------------------------------------------------------- inside and outside (host)
 
     def outside(self) -> AbstractContextManager[None]:
@@ -197,6 +265,27 @@ class Loop:
     def inside(self) -> AbstractContextManager[None]:
         """Run the block, sync code of ours, inside, wherever the caller is."""
         return self._border.inside()
+
+    @contextlib.contextmanager
+    @enable_ki_protection
+    def shielded(self) -> Iterator[None]:
+        """Run the block where no cancellation by others than the block itself counts, but for Ctrl-C's.
+
+        For what has to be torn down although somebody has been cancelled.
+        """
+        strand = self.strand
+        cancel_scope = trio.CancelScope(shield=True) if self.is_inside and self._greenlet else None
+        if cancel_scope is not None:
+            cancel_scope.__enter__()
+        if strand is not None:
+            strand.shields += 1
+        try:
+            yield
+        finally:
+            if strand is not None:
+                strand.shields -= 1
+            if cancel_scope is not None and self._greenlet:
+                cancel_scope.__exit__(None, None, None)
 
     # ---------------------------------------------------------------- Ctrl-C
 
@@ -247,7 +336,7 @@ class Loop:
         error: BaseException | None = None
         self._border.enter()
         try:
-            self.ctrl_c.begin(stay)
+            waits = self.ctrl_c.begin(stay, self.strand if self.strands else None)
             self._hop(stay)
             if context is not None:
                 host.gr_context = context
@@ -256,7 +345,7 @@ class Loop:
             except BaseException as raised:
                 error = _without_last_frame(raised)
             host.gr_context = previous_context
-            self.ctrl_c.waits.pop()
+            waits.pop()
             self._hop(END)
             self._end_if_broken_down()
         finally:
@@ -278,21 +367,21 @@ class Loop:
         __tracebackhide__ = True
         self.check_caller()
         if self._border.is_inside:
-            self.ctrl_c.begin(wait)
+            waits = self.ctrl_c.begin(wait, self.strand if self.strands else None)
             try:
                 return self.step(async_fn(*args))
             finally:
-                self.ctrl_c.waits.pop()
+                waits.pop()
         value: T
         error: BaseException | None = None
         self._border.enter()
         try:
-            self.ctrl_c.begin(wait)
+            waits = self.ctrl_c.begin(wait, self.strand if self.strands else None)
             try:
                 value = self.step(async_fn(*args))
             except BaseException as raised:
                 error = _without_last_frame(raised)
-            self.ctrl_c.waits.pop()
+            waits.pop()
             self._end_if_broken_down()
         finally:
             self._border.leave()
@@ -365,7 +454,7 @@ class Loop:
             self._border.enter()  # Ctrl-C kept somebody from coming back inside
         self.drivers.caller = greenlet.getcurrent()
         try:
-            answer = self._greenlet.switch(message)
+            answer = self._switch(message)
         except greenlet.GreenletExit as error:
             return Throw(error)
         return Throw(greenlet.GreenletExit()) if answer is CLOSE else answer
@@ -391,7 +480,7 @@ class Loop:
         self._cancel_status = cancel_status(trio.lowlevel.current_task())
         async with trio.open_nursery() as self.drivers.home:
             try:
-                if await self.drivers.serve_main(self._host) is KILL:
+                if await self.drivers.serve_long(self._host) is KILL:
                     await kill(KeyboardInterrupt())
             finally:
                 for closable in reversed(self.live):

@@ -7,12 +7,16 @@ in an exception group.  pytest knows them only by themselves.
 from __future__ import annotations
 
 import bdb
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
+from typing import TypeVar
 
 import pytest
 import trio
 
+from ._exceptions import everything_in
 from ._user_task import Leak
+
+K = TypeVar("K", bound=Hashable)
 
 #: End the run, whatever else has happened; the first of them counts.
 ENDS_THE_RUN = (KeyboardInterrupt, pytest.exit.Exception, bdb.BdbQuit)
@@ -53,11 +57,46 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
             yield error
 
 
+def is_interrupted(error: BaseException | None) -> bool:
+    """Say whether ``error`` is Ctrl-C, or has that among others."""
+    return error is not None and isinstance(act_as_in_sync_code(error), KeyboardInterrupt)
+
+
+class Held(BaseException):
+    """A set-up in a strand can't go on, as a fixture that it depends on has crashed."""
+
+
+#: Say that somebody has to give up, for a reason that is told elsewhere.
+_CANCELLED = (trio.Cancelled, Held)
+
+
 def is_cancelled(error: BaseException) -> bool:
-    """Say whether ``error`` is Trio's Cancelled and nothing else."""
+    """Say whether ``error`` is Trio's Cancelled, or its like, and nothing else."""
     if isinstance(error, BaseExceptionGroup):
-        return all(isinstance(leaf, trio.Cancelled) for leaf in _leaves(error))
-    return isinstance(error, trio.Cancelled)
+        return all(isinstance(leaf, _CANCELLED) for leaf in _leaves(error))
+    return isinstance(error, _CANCELLED)
+
+
+def told_of(errors: Mapping[K, BaseException]) -> dict[K, BaseException]:
+    """Return what is to be told of ``errors`` that came together: no cancellation, and nothing twice."""
+    told: dict[K, BaseException] = {}
+    for key, error in errors.items():
+        rest = _without_cancellation(error)
+        if rest is not None and not any(_is_part(rest, each) for each in told.values()):
+            told = {other: each for other, each in told.items() if not _is_part(each, rest)}
+            told[key] = rest
+    return told
+
+
+def _without_cancellation(error: BaseException) -> BaseException | None:
+    if not isinstance(error, BaseExceptionGroup):
+        return None if is_cancelled(error) else error
+    cancelled, rest = error.split(_CANCELLED)
+    return error if cancelled is None else rest  # "split" makes a copy in any case
+
+
+def _is_part(error: BaseException, whole: BaseException) -> bool:
+    return any(each is error for each in everything_in(whole))
 
 
 def needs_our_frame(error: BaseException) -> bool:
@@ -66,6 +105,8 @@ def needs_our_frame(error: BaseException) -> bool:
     A group that shows no frame at all crashes pytest before 9.0, and below a bare message pytest says
     that everything is hidden.  A message shows no frames anyway.
     """
+    if isinstance(error, pytest.fail.Exception) and not error.pytrace:
+        return True  # all frames may be pytest's
     return error.__traceback__ is None and isinstance(
         error, (BaseExceptionGroup, pytest.fail.Exception)
     )

@@ -291,7 +291,7 @@ class OwnLoops(LoopChoice):
         from ._wreck import LoopLost
 
         __tracebackhide__ = True
-        loop = Loop(run, clock=clock)
+        loop = Loop(run, clock=clock, strands=self._session.strands)
         item.addfinalizer(self._close)
         try:
             self._session.open_own_loop(loop)

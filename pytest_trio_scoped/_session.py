@@ -22,7 +22,9 @@ from ._stderr import Stderr
 if TYPE_CHECKING:
     import trio
 
+    from ._contexts import Layers
     from ._loop import Loop
+    from ._strands import Strand
     from ._wreck import LoopLost
 
 T = TypeVar("T")
@@ -51,9 +53,11 @@ class Crashes(Protocol):
     def notice(self, fixturedef: Any, request: Any, lifetime: Any) -> None: ...
     def call(self, item: pytest.Function, function: Callable[[], Any]) -> Any: ...
     def set_up(self, fixturedef: Any, request: Any, function: Callable[[], Any]) -> Any: ...
+    def required(self, fixturedef: Any) -> set[Any]: ...
+    def tell_cancelled(self) -> list[BaseException]: ...
     def tear_down(self, fixturedef: Any, function: Callable[[], Any]) -> Any: ...
     def lose(self, lost: LoopLost, *, is_own: bool) -> BaseException: ...
-    def notice_nursery(self, lifetime: Any) -> None: ...
+    def notice_nursery(self, lifetime: Any, strand: Strand | None) -> None: ...
     def asks_for(self, fixturedef: Any, request: Any, required: Any) -> None: ...
     def closed(self, lifetime: Any, raised: BaseException | None) -> BaseException | None: ...
 
@@ -95,6 +99,9 @@ class TrioSession:
         self._make_crashes = make_crashes
         self._loop: Loop | None = None
         self._own_loop: Loop | None = None
+        #: Those that are under way, on any loop of the session.
+        self.strands: set[Strand] = set()
+        self._layers: Layers
         #: Started and opened by those who need them, closed by :meth:`close`.
         self.alarms = Alarms()
         self.stderr = Stderr()
@@ -110,6 +117,8 @@ class TrioSession:
         self.thread_twin: Callable[
             [pytest.Function, Callable[..., Any]], Callable[..., Any] | None
         ] = lambda *_: None
+        #: What is called with a fixture that another one has got with ``request.getfixturevalue``.
+        self.note_late: Callable[[pytest.FixtureDef[Any]], None] = lambda _: None
         #: The live fixtures whose users run inside, with the request of each, the oldest first: async
         #: ones, and those that depend on one.
         self.inside_fixtures: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}
@@ -126,13 +135,31 @@ class TrioSession:
             from ._loop import Loop
 
             self._prepare_crashes()
-            self._loop = Loop()
+            self._loop = Loop(strands=self.strands)
             self._loop.open()
         return self._loop
 
     def _prepare_crashes(self) -> None:
         if not hasattr(self, "crashes"):
+            from ._contexts import Layers, own_context
+
+            self._layers = Layers(own_context())
             self.crashes = self._make_crashes(self)
+
+    @property
+    def strand(self) -> Strand | None:
+        """The strand to which the calling code belongs, ``None`` if that is the session's host."""
+        loop = self.present_loop
+        return None if loop is None else loop.strand
+
+    @property
+    def layers(self) -> Layers:
+        """What fixtures have changed in the context in which pytest itself runs; there has to be a loop.
+
+        For a strand, in that of the strand.
+        """
+        strand = self.strand
+        return self._layers if strand is None else strand.layers
 
     @property
     def present_loop(self) -> Loop | None:
@@ -223,11 +250,14 @@ class TrioSession:
         required = active_fixture(item_of(request), argname)
         if required is not None:
             self.crashes.asks_for(fixturedef, request, required)
+            self.note_late(required)
 
     def lose_loop(self, lost: LoopLost) -> BaseException:
         """Let go of a loop that has ended by itself; return what to tell the test at hand."""
         own = self._own_loop
         is_own = own is not None and not own.is_open
+        if not is_own and (self._loop is None or self._loop.is_open):
+            return lost.reason()  # another strand has come here before
         reason = self.crashes.lose(lost, is_own=is_own)
         lost.__traceback__ = None
         if is_own:

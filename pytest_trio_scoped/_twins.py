@@ -16,7 +16,7 @@ import trio
 
 from . import _errors
 from ._bodies import Arguments, Function, body_maker, call, needs_own_task, nursery_body
-from ._contexts import Changes, in_context, own_context
+from ._contexts import Changes, Layers, in_context, own_context
 from ._exceptions import prune
 from ._lifetime import Lifetime, NoYield, SecondYield
 from ._outcomes import act_as_in_sync_code, needs_our_frame
@@ -69,10 +69,11 @@ def open_nursery(
 ) -> trio.Nursery:
     """Open a nursery for the owner of ``request``, who has begun to run without one."""
     owner = fixture_of(request)
+    strand = session.strand
 
     def on_crash(lifetime: Lifetime) -> None:
         if owner is None:
-            session.crashes.notice_nursery(lifetime)
+            session.crashes.notice_nursery(lifetime, strand)
         else:
             session.crashes.notice(owner, request, lifetime)
 
@@ -147,17 +148,17 @@ class FixtureTwin:
         __tracebackhide__ = True
         session, request = self._session, self._request
         session.choice.for_set_up(self._fixturedef, request)
-        loop = session.loop
+        session.open_loop()
         session.inside_fixtures[self._fixturedef] = request
         # The first finalizer is the last to be called.
         request.addfinalizer(partial(session.inside_fixtures.pop, self._fixturedef, None))
         requester = own_context()
         is_long = needs_own_task(self._function, arguments)
         set_up = self._set_up_in_own_task if is_long else self._set_up_in_stay
-        run = partial(set_up, arguments, requester, loop.host_context)
+        run = partial(set_up, arguments, requester, session.layers)
         return session.crashes.set_up(self._fixturedef, request, run)
 
-    def _set_up_in_stay(self, arguments: Arguments, *requesters: Context) -> Any:
+    def _set_up_in_stay(self, arguments: Arguments, *requesters: Context | Layers) -> Any:
         __tracebackhide__ = True
         before = copy_context()
         context = before.copy()
@@ -171,7 +172,7 @@ class FixtureTwin:
             add_finalizer(changes.undo)
         return value
 
-    def _set_up_in_own_task(self, arguments: Arguments, *requesters: Context) -> Any:
+    def _set_up_in_own_task(self, arguments: Arguments, *requesters: Context | Layers) -> Any:
         __tracebackhide__ = True
         session, request = self._session, self._request
         add_finalizer = request.addfinalizer
@@ -253,7 +254,7 @@ def outside_twin(
 
     def twin(**arguments: Any) -> Any:
         __tracebackhide__ = True
-        requesters = own_context(), session.loop.host_context
+        requesters = own_context(), session.layers
         before = copy_context()
         context = before.copy()
         add_finalizer = request.addfinalizer

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 
 import greenlet
 import pytest
 
-from pytest_trio_scoped._contexts import Changes, in_context, own_context
+from pytest_trio_scoped._contexts import Changes, Layers, in_context, own_context
 
 variable: ContextVar[object] = ContextVar("variable")
 other: ContextVar[object] = ContextVar("other", default="default")
@@ -221,3 +222,63 @@ def test_works_on_a_context_that_is_in_use() -> None:
         assert variable.get(None) is None
 
     copy_context().run(body)
+
+
+# ------------------------------------------------------------------------ layers
+
+
+def test_of_the_layers_of_a_context_the_last_counts_whichever_goes_first() -> None:
+    for order in itertools.permutations(range(3)):
+        context = context_with(variable="old")
+        layers = Layers(context)
+        changes = [
+            changed_by(Context(), (variable, "a"), (other, "a")),
+            changed_by(Context(), (other, "b")),
+            changed_by(Context(), (variable, "c")),
+        ]
+        for each in changes:
+            each.apply(layers)
+        assert [context[variable], context[other]] == ["c", "b"]
+        gone: set[int] = set()
+        for i in order:
+            changes[i].undo()
+            gone.add(i)
+            left = "".join(str(each) for each in range(3) if each not in gone)
+            expected = {
+                "12": "cb",
+                "02": "ca",
+                "01": "ab",
+                "0": "aa",
+                "1": "ob",
+                "2": "c-",
+                "": "o-",
+            }
+            found = str(context[variable])[0] + str(context.get(other, "-"))
+            assert found == expected[left]
+        assert dict(context) == {variable: "old"}
+
+
+def test_a_context_and_its_layers_are_changed_once() -> None:
+    context = context_with(variable="old")
+    layers = Layers(context)
+    changes = changed_by(Context(), (variable, "new"))
+    changes.apply(context, layers, context)
+    assert list(layers) == [changes]
+    changes.undo()
+    assert list(layers) == []
+    assert context[variable] == "old"
+
+
+def test_nothing_is_no_layer() -> None:
+    layers = Layers(Context())
+    changed_by(Context()).apply(layers)
+    assert list(layers) == []
+
+
+def test_what_came_from_others_can_be_left_out() -> None:
+    theirs = changed_by(Context(), (variable, SAME))
+    mine = changed_by(Context(), (variable, SAME), (other, "mine"))
+    mine.leave_out([theirs])
+    context = Context()
+    mine.apply(context)
+    assert dict(context) == {other: "mine"}

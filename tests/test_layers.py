@@ -38,7 +38,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ),
     ("_drivers", "_border", "_plan_trace"),
     ("_loop", "_plan_view", "_plan_order"),
-    ("_lifetime", "_clock", "_task_tree", "_plan_formats"),
+    ("_lifetime", "_strands", "_clock", "_task_tree", "_plan_formats"),
     ("_bodies",),
     (
         "_settings",
@@ -50,6 +50,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_may_pass",
     ),
     ("_session", "_blame", "_dependencies"),
+    ("_courses",),
     (
         "_ownership",
         "_crashes",

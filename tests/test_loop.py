@@ -1269,3 +1269,39 @@ def test_ctrl_c_in_its_own_handler_is_trios_again_after_close() -> None:
         assert works(loop)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert trio.run(seven) == 7
+
+
+def test_what_is_shielded_is_not_cancelled_inside_and_outside(loop: Loop) -> None:
+    async def cancelled() -> None:
+        with trio.CancelScope() as cancel_scope:
+            cancel_scope.cancel()
+            with loop.shielded():
+                await trio.lowlevel.checkpoint()
+                with loop.outside():
+                    loop.run(trio.lowlevel.checkpoint, name="test")
+            with loop.outside(), loop.shielded():
+                loop.run(trio.lowlevel.checkpoint, name="test")
+            with pytest.raises(trio.Cancelled):
+                await trio.lowlevel.checkpoint()
+
+    loop.run(cancelled, name="test")
+    with loop.shielded():
+        loop.run(trio.lowlevel.checkpoint, name="test")
+    loop.close()
+    with loop.shielded():
+        pass
+
+
+def test_who_comes_back_from_outside_after_the_end_of_the_loop_stays_outside() -> None:
+    loop = Loop()
+    before = snapshot()
+    loop.open()
+
+    async def end_it() -> None:
+        with loop.outside():
+            loop.close(at_once=True)
+
+    with pytest.raises(LoopLost):
+        loop.run(end_it, name="test")
+    assert snapshot() == before
+    loop.bury()

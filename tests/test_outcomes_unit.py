@@ -7,7 +7,7 @@ import bdb
 import pytest
 from harness import name_of
 
-from pytest_trio_scoped._outcomes import act_as_in_sync_code
+from pytest_trio_scoped._outcomes import Held, act_as_in_sync_code, told_of
 
 SKIP, SKIP_TOO = pytest.skip.Exception("a"), pytest.skip.Exception("b")
 XFAIL, FAIL, FAIL_TOO = (
@@ -74,3 +74,15 @@ def test_several_come_down_to_one(error: BaseException, expected: BaseException)
 )
 def test_a_group_that_says_anything_else_stays_a_group(error: BaseException) -> None:
     assert act_as_in_sync_code(error) is error
+
+
+def test_of_errors_that_come_together_each_is_told_once_and_no_cancellation() -> None:
+    error, other = ValueError("boom"), KeyError("other")
+    group = ExceptionGroup("both", [error, other])
+    assert told_of({"a": error, "b": error}) == {"a": error}
+    assert told_of({"a": error, "b": group}) == {"b": group}
+    assert told_of({"a": group, "b": error}) == {"a": group}
+    assert told_of({"a": error, "b": Held(), "c": other}) == {"a": error, "c": other}
+    mixed = told_of({"a": BaseExceptionGroup("mixed", [Held(), error])})
+    assert list(mixed["a"].exceptions) == [error]  # type: ignore[attr-defined]
+    assert told_of({"a": BaseExceptionGroup("held", [Held()])}) == {}
