@@ -225,8 +225,6 @@ class Loop:
     def drop_strands(self, strands: Iterable[Any]) -> None:
         """Note that strands have ended."""
         self.strands.difference_update(strands)
-        if not self.strands:
-            self._switch = self._greenlet.switch
 
     def _switch_among_strands(self, message: object) -> Any:
         left = self._border.left

@@ -187,6 +187,28 @@ def test_a_crash_ends_the_tests_that_use_the_fixture_and_no_others(
     living.lifetime.close()
 
 
+def test_what_does_part_of_a_test_is_cancelled_only_while_it_sets_up_what_depends_on_the_fixture(
+    trio_session: TrioSession,
+) -> None:
+    loop = trio_session.loop
+    crashes: Any = trio_session.crashes
+    dying = FakeFixture("dying")
+    dying.open(trio_session)
+    crashes.begin_set_up()
+    crashes.begin(item_using(dying))
+
+    async def kill() -> None:
+        dying.event.set()
+        for _ in range(3):
+            await wait_all_tasks_blocked()
+
+    strand = Strand(loop, "a", lambda: loop.run(kill, name="a"))
+    together = Strands(loop, [strand], lambda _: None, lambda _: copy_context())
+    together.run()
+    assert together.errors == []
+    assert crashes.sweep() == []
+
+
 @pytest.mark.parametrize("is_long", [False, True])
 def test_a_nursery_that_crashes_ends_the_test_that_asked_for_it(
     trio_session: TrioSession, is_long: bool

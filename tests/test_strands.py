@@ -490,14 +490,20 @@ def test_nothing_is_left_of_a_strand(loop: Loop) -> None:
     gc.collect()
     gc.disable()
     try:
-        strand = Strand(loop, "a", lambda: wait(loop))
+        lifetime = Lifetime(loop, "a", _nothing_to_do, has_nursery=False)
+        strand = Strand(loop, "a", lifetime.open)
         left = weakref.ref(strand)
         strands(loop, strand).run()
         del strand
         wait(loop)
         assert left() is None
+        lifetime.close()
     finally:
         gc.enable()
+
+
+async def _nothing_to_do(_nursery: trio.Nursery | None) -> AsyncGenerator[None, None]:
+    yield
 
 
 # ------------------------------------------------------------------------ many stays in each
