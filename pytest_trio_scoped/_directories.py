@@ -56,23 +56,36 @@ def hooks_of(config: pytest.Config) -> DirectoryHooks:
     return hooks
 
 
-class _Extent:
+class Extent:
     """The tests below one node: how many are to come, and which fixtures live for them."""
 
     def __init__(self) -> None:
         self.to_come = 0
-        #: With the request of each, in the order of set-up.
-        self.live: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}
+        #: What tears down each fixture, in the order of set-up, and other finalizers.
+        self._finalizers: dict[object, Callable[[], object]] = {}
+
+    def note(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+        """Note that a fixture lives."""
+        self._finalizers.pop(fixturedef, None)
+        self._finalizers[fixturedef] = partial(finish_fixture, fixturedef, request)
+
+    def addfinalizer(self, finalizer: Callable[[], object]) -> None:
+        """Let ``finalizer`` be called at the end, before what has been added earlier."""
+        self._finalizers[finalizer] = finalizer
+
+    def drop_finalizer(self, finalizer: Callable[[], object]) -> None:
+        """Let it not be called, if it has not been."""
+        self._finalizers.pop(finalizer, None)
 
     def end(self) -> None:
         """Tear down what is live if no test is to come."""
         if self.to_come > 0:
             return
         errors: list[BaseException] = []
-        while self.live:
-            fixturedef, request = self.live.popitem()
+        while self._finalizers:
+            _, finalizer = self._finalizers.popitem()
             try:
-                finish_fixture(fixturedef, request)
+                finalizer()
             except BaseException as error:
                 errors.append(error)
         if len(errors) == 1:
@@ -81,17 +94,23 @@ class _Extent:
             raise BaseExceptionGroup(_errors.DIRECTORY_FAILED, errors)
 
 
+def extent_of(fixturedef: pytest.FixtureDef[Any], config: pytest.Config) -> Extent | None:
+    """Return at whose end a fixture for a directory is torn down, None for any other."""
+    hooks: DirectoryHooks | None = config.pluginmanager.get_plugin(_HOOKS)
+    return None if hooks is None else hooks.extent_of(fixturedef)
+
+
 class DirectoryHooks:
     """Give the tests of each directory definitions of their own, and end what these have set up."""
 
     def __init__(self) -> None:
         #: The names of the fixtures with the scope "directory".
         self.names: set[str] = set()
-        self._extents: dict[tuple[Path, bool], _Extent] = defaultdict(_Extent)
-        self._copies: dict[tuple[object, _Extent], DirectoryFixture] = {}
-        self._extent_of: dict[pytest.FixtureDef[Any], _Extent] = {}
-        self._of_item: dict[pytest.Item, tuple[_Extent, ...]] = {}
-        self._ended_with: set[tuple[pytest.Collector, _Extent]] = set()
+        self._extents: dict[tuple[Path, bool], Extent] = defaultdict(Extent)
+        self._copies: dict[tuple[object, Extent], DirectoryFixture] = {}
+        self._extent_of: dict[pytest.FixtureDef[Any], Extent] = {}
+        self._of_item: dict[pytest.Item, tuple[Extent, ...]] = {}
+        self._ended_with: set[tuple[pytest.Collector, Extent]] = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -115,7 +134,7 @@ class DirectoryHooks:
                 extent.to_come += 1
 
     def _replace_all(self, session: pytest.Session) -> None:
-        replaced: dict[int, tuple[tuple[pytest.Collector, _Extent], ...]] = {}
+        replaced: dict[int, tuple[tuple[pytest.Collector, Extent], ...]] = {}
         for item in session.items:
             known = known_definitions(item)
             if id(known) not in replaced:  # one for all tests of a function
@@ -129,9 +148,9 @@ class DirectoryHooks:
 
     def _replace(
         self, item: pytest.Item, known: dict[str, Any]
-    ) -> tuple[tuple[pytest.Collector, _Extent], ...]:
+    ) -> tuple[tuple[pytest.Collector, Extent], ...]:
         """Replace what ``known`` has; return what ends when, with the node that is left then."""
-        ends: dict[tuple[pytest.Collector, _Extent], None] = {}
+        ends: dict[tuple[pytest.Collector, Extent], None] = {}
         for name, definitions in known.items():
             made = []
             for each in definitions:
@@ -150,7 +169,7 @@ class DirectoryHooks:
     def _copy(
         self,
         fixturedef: pytest.FixtureDef[Any],
-        extent: _Extent,
+        extent: Extent,
         session: pytest.Session,
         directory: Path,
     ) -> pytest.FixtureDef[Any]:
@@ -162,7 +181,7 @@ class DirectoryHooks:
             self._extent_of[copy] = extent
         return self._copies[key]
 
-    def _end_with(self, node: pytest.Collector, extent: _Extent) -> None:
+    def _end_with(self, node: pytest.Collector, extent: Extent) -> None:
         """Look whether the extent is over when ``node`` has been torn down, with all else that it has."""
         if (node, extent) not in self._ended_with:
             self._ended_with.add((node, extent))
@@ -182,8 +201,11 @@ class DirectoryHooks:
         """Note that the fixture lives."""
         extent = self._extent_of.get(fixturedef)
         if extent is not None:
-            extent.live.pop(fixturedef, None)
-            extent.live[fixturedef] = request
+            extent.note(fixturedef, request)
+
+    def extent_of(self, fixturedef: pytest.FixtureDef[Any]) -> Extent | None:
+        """Return at whose end the fixture is torn down, None if that is a node."""
+        return self._extent_of.get(fixturedef)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:

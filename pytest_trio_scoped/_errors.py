@@ -202,6 +202,12 @@ LEAKED_TASKS = (
     "Start them in a nursery, or let them end with the test."
 )
 
+SET_UPS_FAILED = "several fixtures failed while they were set up at the same time"
+
+FIXTURES_WAIT_FOR_EACH_OTHER = (
+    "recursive dependency: the set-ups of these fixtures wait for each other: {names}"
+)
+
 TOO_MANY_YIELDS = "fixture function has more than one 'yield':\n\n{source}\n{location}"
 
 NO_YIELD = "{name} did not yield a value"

@@ -28,6 +28,7 @@ class OrderHooks:
 
     def __init__(self, session: TrioSession) -> None:
         self._session = session
+        session.set_up_ahead = self._set_up_ahead
         self._plan = FixturePlan(())
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -44,11 +45,15 @@ class OrderHooks:
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> None:
         """Set up what is wider and will be needed before this fixture has been torn down."""
-        item = item_of(request)
+        # Before several are set up at the same time, this has been done.
+        if self._session.strand is None:
+            self._set_up_ahead(item_of(request), request.node)
+
+    def _set_up_ahead(self, item: pytest.Function, node: pytest.Item | pytest.Collector) -> None:
         # A test on a loop of its own keeps the session's from waiting.
-        if request.node is item or self._session.own_loop is not None:
+        if isinstance(node, pytest.Item) or self._session.own_loop is not None:
             return
-        for instance in self._plan.ahead(item, request.node):
+        for instance in self._plan.ahead(item, node):
             if instance.definition.cached_result is None:
                 _set_up(item, instance.name)
 

@@ -29,7 +29,7 @@ import pytest
 
 from . import _errors
 from ._describe import describe
-from ._ownership import THREAD_MARK, body_of, is_async, is_our_test
+from ._ownership import THREAD_MARK, body_of, is_async, is_nursery, is_our_test
 from ._pytest_names import (
     UnittestItem,
     active_fixtures,
@@ -95,7 +95,7 @@ class OwnLoops(LoopChoice):
         __tracebackhide__ = True
         item = item_of(request)
         if request.scope != "function":
-            if self._session.own_loop is not None and not _is_nursery(fixturedef):
+            if self._session.own_loop is not None and not is_nursery(fixturedef):
                 # pytest keeps the error for the scope; who asks for it next is not concerned.
                 item.addfinalizer(partial(finish_fixture, fixturedef, request))
                 _fail(_errors.WIDE_ON_OWN_LOOP, item, fixture=describe(fixturedef))
@@ -120,6 +120,17 @@ class OwnLoops(LoopChoice):
             and not self._is_set_up_only
         ):
             self.for_call(item)
+
+    def is_open(self, item: pytest.Function) -> bool:
+        """Say whether the test may get a loop of its own, for which its wide fixtures have to be up."""
+        if (
+            self._session.own_loop is not None
+            or request_of(item) is self._begun()
+            or not self._runs_inside(item)
+        ):
+            return False
+        clocks, _ = self._clocks_and_instruments(item)
+        return bool(clocks) or self._run_of(item) is not None or bool(self._clocks_ahead(item))
 
     def for_call(self, item: pytest.Function) -> None:
         """Choose the loop, unless that has been done at the end of the set-up: a mark may come late."""
@@ -162,13 +173,16 @@ class OwnLoops(LoopChoice):
         )
 
     def _set_clocks_up(self, item: pytest.Function, request: pytest.FixtureRequest) -> None:
+        for name in self._clocks_ahead(item):
+            if name not in being_set_up(request):
+                request_of(item).getfixturevalue(name)
+
+    def _clocks_ahead(self, item: pytest.Function) -> list[str]:
         if self._lookahead is None:
             from ._lookahead import Lookahead
 
             self._lookahead = Lookahead()
-        for name in self._lookahead.clocks(item):
-            if name not in being_set_up(request):
-                request_of(item).getfixturevalue(name)
+        return self._lookahead.clocks(item)
 
     # ---------------------------------------------------------------- which
 
@@ -277,7 +291,7 @@ class OwnLoops(LoopChoice):
         inside = self._session.inside_fixtures
         for fixturedef in active_fixtures(item):
             request = inside.get(fixturedef)
-            if request is None or _is_nursery(fixturedef):
+            if request is None or is_nursery(fixturedef):
                 continue
             if (request.scope != "function") is is_wide:
                 return fixturedef
@@ -369,11 +383,6 @@ def _attach(item: pytest.Function, loop: Loop, instruments: list[Instrument]) ->
     with loop.inside():
         for instrument in instruments:
             trio.lowlevel.add_instrument(instrument)
-
-
-def _is_nursery(fixturedef: pytest.FixtureDef[Any]) -> bool:
-    """Say whether this is the fixture ``nursery``, which stands for one of the asker's own."""
-    return getattr(fixturedef.func, "__module__", None) == f"{__package__}._builtin_fixtures"
 
 
 def _names_of(clock: Clock | None, clocks: dict[str, Clock]) -> str:

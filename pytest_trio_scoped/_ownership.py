@@ -107,3 +107,8 @@ def is_ours_for(session: TrioSession, function: Callable[..., Any], item: pytest
         or is_marked(item, getattr(item, "obj", None))
         or (session.is_trio_mode and not is_foreign(item))
     )
+
+
+def is_nursery(fixturedef: pytest.FixtureDef[Any]) -> bool:
+    """Say whether this is the fixture ``nursery``, which stands for one of the asker's own."""
+    return getattr(fixturedef.func, "__module__", None) == f"{__package__}._builtin_fixtures"

@@ -39,6 +39,7 @@ __all__ = [
     "definitions",
     "definitions_of",
     "explained_without",
+    "fill_first",
     "finish_failed_set_up",
     "finish_fixture",
     "finishers_of_node",
@@ -58,6 +59,7 @@ __all__ = [
     "requested_names",
     "scope_node",
     "set_up_apart",
+    "set_ups_passed_to",
     "tell_request",
     "visible_definitions",
     "withdraw_finisher",
@@ -305,6 +307,50 @@ def _is_finisher(
         and finalizer.keywords.get("request") is request
         and finalizer.func == fixturedef.finish
     )
+
+
+def fill_first(item: pytest.Function, function: Callable[[], object]) -> None:
+    """Let ``function`` be called when pytest is about to set up the fixtures of a test, the nodes being up.
+
+    ``pytest_runtest_setup`` is called before the nodes are up, or when all is done; ``Item.setup`` has
+    more to do for a unittest method.  The hook named at :func:`request_of` would replace this too.
+    """
+    request = item._request
+    fill = request._fillfixtures
+
+    def fill_after() -> None:
+        __tracebackhide__ = True
+        del request._fillfixtures
+        function()
+        fill()
+
+    request._fillfixtures = fill_after  # type: ignore[method-assign]
+
+
+Execute = Callable[[], Any]
+
+
+@contextlib.contextmanager
+def set_ups_passed_to(
+    once: Callable[[pytest.FixtureDef[Any], Execute, pytest.FixtureRequest], Any],
+) -> Iterator[None]:
+    """Let ``once`` do every set-up in the block: it gets the fixture, what does it, and the request.
+
+    Between the time when ``FixtureDef.execute`` has found that a fixture is not up and the end of its
+    set-up, pytest expects nobody else to ask for it, and would set it up twice.  A hook around
+    ``execute`` would replace this, or a lock in it.
+    """
+    execute = pytest.FixtureDef.execute
+
+    def execute_once(fixturedef: Any, request: Any) -> Any:
+        __tracebackhide__ = True
+        return once(fixturedef, functools.partial(execute, fixturedef, request), request)
+
+    pytest.FixtureDef.execute = execute_once  # type: ignore[assignment,method-assign]
+    try:
+        yield
+    finally:
+        pytest.FixtureDef.execute = execute  # type: ignore[method-assign]
 
 
 def requested_names(item: pytest.Function) -> tuple[str, ...]:

@@ -68,6 +68,10 @@ class LoopChoice:
     def for_set_up(self, fixturedef: Any, request: Any) -> None:
         """Choose the loop for a fixture that is about to be set up inside."""
 
+    def is_open(self, item: pytest.Function) -> bool:
+        """Say whether the test may get another loop than the session's."""
+        return False
+
     def for_call(self, item: pytest.Function) -> None:
         """Choose the loop for a test that is about to run inside."""
 
@@ -117,6 +121,8 @@ class TrioSession:
         self.thread_twin: Callable[
             [pytest.Function, Callable[..., Any]], Callable[..., Any] | None
         ] = lambda *_: None
+        #: Sets up what a planned order puts before the fixtures that a test has at a node.
+        self.set_up_ahead: Callable[[Any, Any], None] | None = None
         #: What is called with a fixture that another one has got with ``request.getfixturevalue``.
         self.note_late: Callable[[pytest.FixtureDef[Any]], None] = lambda _: None
         #: The live fixtures whose users run inside, with the request of each, the oldest first: async

@@ -36,6 +36,13 @@ def add_options(parser: pytest.Parser) -> None:
         "(pytest-trio-scoped)",
         default="pytest",
     )
+    parser.addini(
+        "trio_concurrent_fixtures",
+        "set up and tear down async fixtures of a test that do not depend on each other at the same time "
+        "(pytest-trio-scoped)",
+        type="bool",
+        default=False,
+    )
     group = parser.getgroup("trio", "Trio (pytest-trio-scoped)")
     group.addoption(
         "--trio-timeout",
@@ -98,6 +105,8 @@ class Settings:
     timeout_source: str = "trio_timeout"
     #: Whether wider fixtures are set up before narrower ones, for all tests of the run.
     is_order_planned: bool = False
+    #: Whether independent async fixtures are set up at the same time.
+    has_concurrent_fixtures: bool = False
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
@@ -115,6 +124,7 @@ class Settings:
             timeout=timeout,
             timeout_source=source,
             is_order_planned=order == "plan",
+            has_concurrent_fixtures=bool(config.getini("trio_concurrent_fixtures")),
         )
 
 

@@ -112,6 +112,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
         manager.register(PlanHooks(config.option.trio_plan, settings))
     manager.register(FinalizerHooks(), "trio_scoped_finalizers")
+    if settings.has_concurrent_fixtures and not config.getoption("setupplan", False):
+        from ._concurrent_fixtures import ConcurrentFixtureHooks
+
+        manager.register(ConcurrentFixtureHooks(session))
     manager.register(_builtin_fixtures, "trio_scoped_fixtures")
     manager.register(_clock_fixtures, "trio_scoped_clock_fixtures")
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.

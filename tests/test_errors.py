@@ -175,6 +175,14 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "    test_a(x=0)"
         ),
     ),
+    "SET_UPS_FAILED": (
+        {},
+        "several fixtures failed while they were set up at the same time",
+    ),
+    "FIXTURES_WAIT_FOR_EACH_OTHER": (
+        {"names": "'a', 'b'"},
+        "recursive dependency: the set-ups of these fixtures wait for each other: 'a', 'b'",
+    ),
     "FAILED_AND_CRASHED": ({}, "a fixture crashed, and something else failed with it"),
     "LOST_AND_FAILED": (
         {},

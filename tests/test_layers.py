@@ -69,9 +69,11 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_setup_functions",
     ),
     ("_directories",),
-    ("_setup_fixtures",),
+    ("_setup_fixtures", "_concurrent_tear_down"),
+    ("_concurrent_set_up",),
     (
         "_calls",
+        "_concurrent_fixtures",
         "_collection",
         "_finalizers",
         "_fixture_check",

@@ -31,7 +31,12 @@ class FakeConfig:
         self.values = values
 
     def getini(self, name: str) -> Any:
-        defaults = {"trio_mode": False, "trio_run": "trio", "trio_fixture_order": "pytest"}
+        defaults = {
+            "trio_mode": False,
+            "trio_run": "trio",
+            "trio_fixture_order": "pytest",
+            "trio_concurrent_fixtures": False,
+        }
         return self.values.get(name, defaults.get(name, ""))
 
     def getoption(self, name: str) -> Any:
@@ -65,6 +70,14 @@ def test_every_ini_value_says_what_it_does_and_who_reads_it() -> None:
             ),
             "default": "pytest",
         },
+        "trio_concurrent_fixtures": {
+            "help": (
+                "set up and tear down async fixtures of a test that do not depend on each other at the same "
+                "time (pytest-trio-scoped)"
+            ),
+            "type": "bool",
+            "default": False,
+        },
     }
 
 
@@ -97,6 +110,12 @@ def test_every_option_says_what_it_does() -> None:
 def test_reads_the_mode(value: bool) -> None:
     settings = Settings.of(FakeConfig(trio_mode=value, trio_run="trio"))  # type: ignore[arg-type]
     assert settings == Settings(is_trio_mode=value, run_by="trio")
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_reads_whether_fixtures_are_concurrent(value: bool) -> None:
+    settings = Settings.of(FakeConfig(trio_concurrent_fixtures=value))  # type: ignore[arg-type]
+    assert settings == Settings(is_trio_mode=False, run_by="trio", has_concurrent_fixtures=value)
 
 
 @pytest.mark.parametrize("value", ["trio", "qtrio"])
