@@ -1,4 +1,4 @@
-"""What the how-to pages show is run as it stands there."""
+"""What the how-to pages show is run as it stands there, with the settings that they show."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ def test_the_samples_run(suite: Suite, page: Path) -> None:
     ]
     for name, sample in zip(names, samples, strict=True):
         suite.write(name, sample)
+    settings = re.findall(r"^```ini\n\[pytest\]\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    suite.ini(*settings)
     result = suite.run_subprocess()
     assert len(result.phases) >= len([name for name in names if not name.endswith("conftest.py")])
     assert set(result.outcomes.values()) == {"passed"}, result.output
