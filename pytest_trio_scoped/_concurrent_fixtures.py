@@ -17,7 +17,8 @@ Pinned by ``tests/test_concurrent_fixtures.py``.
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from functools import cached_property, partial
 from typing import Any
 
 import pytest
@@ -51,6 +52,13 @@ class ConcurrentFixtureHooks:
     def __init__(self, session: TrioSession) -> None:
         self._session = session
 
+    @cached_property
+    def _stretches(self) -> Any:
+        """Made at the first need, as it imports Trio."""
+        from ._concurrent_set_up import Stretches
+
+        return Stretches(self._session)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Be there when the fixtures of the test are about to be set up."""
@@ -61,7 +69,11 @@ class ConcurrentFixtureHooks:
         __tracebackhide__ = True
         required = requirements_in_order(item)
         if sum(_is_async(item, name) for name in required) >= _SEVERAL:
-            _Walk(self._session, item, required).go()
+            _Walk(self._session, item, required, self._set_up_together).go()
+
+    def _set_up_together(self, item: pytest.Function, required: dict[str, list[str]]) -> None:
+        __tracebackhide__ = True
+        self._stretches.set_up(item, required)
 
 
 def requirements_in_order(item: pytest.Function) -> dict[str, list[str]]:
@@ -124,12 +136,17 @@ class _Walk:
     """One walk through the fixtures of a test."""
 
     def __init__(
-        self, session: TrioSession, item: pytest.Function, required: dict[str, list[str]]
+        self,
+        session: TrioSession,
+        item: pytest.Function,
+        required: dict[str, list[str]],
+        set_up_together: Callable[[pytest.Function, dict[str, list[str]]], None],
     ) -> None:
         self._session = session
         self._item = item
         self._request = request_of(item)
         self._required = required
+        self._set_up_together = set_up_together
         callspec = getattr(item, "callspec", None)
         self._params: dict[str, object] = {} if callspec is None else callspec.params
         self._stretch: list[str] = []
@@ -243,9 +260,7 @@ class _Walk:
     def _set_up(self, names: list[str]) -> None:
         __tracebackhide__ = True
         if len(names) >= _SEVERAL:
-            from ._concurrent_set_up import set_up
-
-            set_up(self._session, self._item, {name: self._required[name] for name in names})
+            self._set_up_together(self._item, {name: self._required[name] for name in names})
         else:
             for name in names:
                 self._request.getfixturevalue(name)

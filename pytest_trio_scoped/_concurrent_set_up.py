@@ -17,7 +17,8 @@ Imported when it is needed.  Pinned by ``tests/test_concurrent_fixtures.py``, ``
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterable, Iterator
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, NoReturn
@@ -38,14 +39,52 @@ _Fixture = pytest.FixtureDef[Any]
 _Request = pytest.FixtureRequest
 
 
-def set_up(session: TrioSession, item: pytest.Function, required: dict[str, list[str]]) -> None:
-    """Set up the fixtures that are the keys of ``required``, each after those of its values.
+class Stretches:
+    """Those of a session, of which several may be under way, if tests are."""
 
-    Raises what the first that failed has raised, or a group if others failed when they were cancelled.
-    """
-    __tracebackhide__ = True
-    session.open_loop()
-    _Stretch(session, item, required).set_up()
+    def __init__(self, session: TrioSession) -> None:
+        self._session = session
+        #: Under way, by their strands.
+        self._of: dict[Strand | None, _Stretch] = {}
+        self._watch = contextlib.ExitStack()
+
+    def set_up(self, item: pytest.Function, required: dict[str, list[str]]) -> None:
+        """Set up the fixtures that are the keys of ``required``, each after those of its values.
+
+        Raises what the first that failed has raised, or a group if others failed when they were cancelled.
+        """
+        __tracebackhide__ = True
+        self._session.open_loop()
+        stretch = _Stretch(self._session, item, required)
+        with self.under_way(stretch, stretch.strands):
+            stretch.set_up()
+
+    @contextlib.contextmanager
+    def under_way(self, stretch: _Stretch, strands: Iterable[Strand]) -> Iterator[None]:
+        """Let ``stretch`` be told in the block of what is set up, and asked for, in its strands."""
+        if not self._of:
+            self._watch.enter_context(set_ups_passed_to(self._once))
+            self._session.note_late = self._see
+        mine: dict[Strand | None, _Stretch] = dict.fromkeys(strands, stretch)
+        self._of |= mine
+        try:
+            yield
+        finally:
+            for strand in mine:
+                del self._of[strand]
+            if not self._of:
+                self._session.note_late = lambda _: None
+                self._watch.close()
+
+    def _once(self, fixturedef: _Fixture, execute: Execute, request: _Request) -> Any:
+        __tracebackhide__ = True
+        stretch = self._of.get(self._session.strand)
+        return execute() if stretch is None else stretch.once(fixturedef, execute, request)
+
+    def _see(self, fixturedef: _Fixture) -> None:
+        stretch = self._of.get(self._session.strand)
+        if stretch is not None:
+            stretch.see(fixturedef)
 
 
 class _Stretch:
@@ -72,18 +111,18 @@ class _Stretch:
         #: What has come there since.
         self._late: dict[Strand, list[Changes]] = {}
 
+    @property
+    def strands(self) -> Iterable[Strand]:
+        return self._strands.values()
+
     def set_up(self) -> None:
         __tracebackhide__ = True
         session = self._session
         raised: BaseException | None = None
-        session.note_late, former = self._see, session.note_late
         try:
-            with set_ups_passed_to(self._once):
-                self._together.run()
+            self._together.run()
         except BaseException as error:
             raised = error
-        finally:
-            session.note_late = former
         for changes in self._changes(set(self._owners.values())):
             changes.apply(session.layers)
         tear_down_together(session, self._requests)
@@ -99,7 +138,7 @@ class _Stretch:
 
     # ---------------------------------------------------------------- in a strand
 
-    def _once(self, fixturedef: _Fixture, execute: Execute, request: _Request) -> Any:
+    def once(self, fixturedef: _Fixture, execute: Execute, request: _Request) -> Any:
         """Let one strand at a time set ``fixturedef`` up, and others that ask for it wait."""
         __tracebackhide__ = True
 
@@ -125,9 +164,9 @@ class _Stretch:
         for name in fixturedef.argnames:
             taken = active_fixture(self._item, name)
             if taken is not None:
-                self._see(taken)
+                self.see(taken)
         value = self._together.once(fixturedef, set_up, refuse)
-        self._see(fixturedef)
+        self.see(fixturedef)
         return value
 
     # ---------------------------------------------------------------- context variables
@@ -143,7 +182,7 @@ class _Stretch:
             changes.set_in(context)
         return context
 
-    def _see(self, fixturedef: _Fixture) -> None:
+    def see(self, fixturedef: _Fixture) -> None:
         """Let the caller see what a fixture has set that another strand may have set up."""
         strand = self._session.strand
         if strand is None or not self._owners:  # mostly nobody changes any
