@@ -107,12 +107,17 @@ class Kinds:
 
 def _steps(item: pytest.Item, names: Sequence[str]) -> Steps:
     definitions = definitions_of(item) or {}
+    scopes = {name: scope.value for name, scope in param_scopes(item).items()}
+    for name in [name for name, scope in scopes.items() if scope == "package"]:
+        # What pytest takes for the scope of such a fixture is no scope of its parameters.
+        if any(each.scope == "directory" for each in definitions.get(name, ())[-1:]):
+            del scopes[name]
     return Steps(
         names,
         lambda name: definitions.get(name) or visible_definitions(item, name),
         is_async=lambda definition: is_async(definition.func),  # type: ignore[attr-defined]
         is_argument=is_argument,  # type: ignore[arg-type]
-        scopes={name: scope.value for name, scope in param_scopes(item).items()},
+        scopes=scopes,
     )
 
 

@@ -142,6 +142,20 @@ def test_params(suite: Suite) -> None:
     ]
 
 
+def test_one_with_params_may_request_another_one(suite: Suite) -> None:
+    _conftest(
+        suite,
+        """
+@trio_fixture(scope="directory", params=["x", "y"])
+async def letter(request, folder):
+    return request.param + folder
+""",
+    )
+    _tree(suite, "a", "b", test="async def test_a(letter): pass")
+    result = suite.run()
+    assert result.outcomes == {"test_a[x]": "passed", "test_a[y]": "passed"}, result.output
+
+
 def test_an_override_may_request_what_it_overrides(suite: Suite) -> None:
     _conftest(suite)
     suite.write(
