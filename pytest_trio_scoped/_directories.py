@@ -142,7 +142,7 @@ class DirectoryHooks:
                 node, path, has_below = place
                 extent = self._extents[path, has_below]
                 ends[node, extent] = None
-                made.append(self._copy(each, extent, item.session, path))
+                made.append(self._copy(each, extent, item.session, path, is_for_tree=has_below))
             if made != list(definitions):
                 known[name] = made
         return tuple(ends)
@@ -153,12 +153,16 @@ class DirectoryHooks:
         extent: _Extent,
         session: pytest.Session,
         directory: Path,
+        *,
+        is_for_tree: bool,
     ) -> pytest.FixtureDef[Any]:
         if isinstance(fixturedef, DirectoryFixture):
             return fixturedef
         key = fixturedef, extent
         if key not in self._copies:
-            copy = self._copies[key] = DirectoryFixture(fixturedef, session, directory)
+            copy = self._copies[key] = DirectoryFixture(
+                fixturedef, session, directory, is_for_tree=is_for_tree
+            )
             self._extent_of[copy] = extent
         return self._copies[key]
 

@@ -10,6 +10,7 @@ from ._ownership import is_async
 from ._plan_parts import Instance, Kind, Place
 from ._plan_steps import Problem, Steps
 from ._pytest_names import (
+    DirectoryFixture,
     definitions_of,
     initial_names,
     is_argument,
@@ -110,7 +111,7 @@ def _steps(item: pytest.Item, names: Sequence[str]) -> Steps:
     scopes = {name: scope.value for name, scope in param_scopes(item).items()}
     for name in [name for name, scope in scopes.items() if scope == "package"]:
         # What pytest takes for the scope of such a fixture is no scope of its parameters.
-        if any(each.scope == "directory" for each in definitions.get(name, ())[-1:]):
+        if any(isinstance(each, DirectoryFixture) for each in definitions.get(name, ())[-1:]):
             del scopes[name]
     return Steps(
         names,

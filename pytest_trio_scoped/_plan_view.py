@@ -141,7 +141,9 @@ def _table(view: View) -> str:
     instances_of: dict[Hashable, list[Instance]] = {}
     set_ups = view.set_ups
     for instance in set_ups:
-        instances_of.setdefault(instance.definition, []).append(instance)
+        # One for each directory has a definition for each.
+        definition = getattr(instance.definition, "original", instance.definition)
+        instances_of.setdefault(definition, []).append(instance)
     if not instances_of:
         return ""
     rows = [_COLUMNS]

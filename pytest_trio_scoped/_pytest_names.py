@@ -436,9 +436,18 @@ class DirectoryFixture(pytest.FixtureDef[Any]):
     """
 
     def __init__(
-        self, original: pytest.FixtureDef[Any], session: pytest.Session, directory: Path
+        self,
+        original: pytest.FixtureDef[Any],
+        session: pytest.Session,
+        directory: Path,
+        *,
+        is_for_tree: bool,
     ) -> None:
         vars(self).update(vars(original))
+        #: What it is a copy of, the same for all directories.
+        self.original = original
+        #: Whether it is there for the directories below as well.
+        self.is_for_tree = is_for_tree
         self._directory = directory
         self.cached_result = None
         self._finalizers = []  # type: ignore[misc]

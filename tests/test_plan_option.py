@@ -181,3 +181,20 @@ def test_a_sync_suite_has_a_plan_and_imports_no_trio(suite: Suite) -> None:
     result = suite.run_subprocess("--trio-plan", "-p", "no:anyio", "-p", "no:hypothesispytest")
     assert result.exit_code == 0, result.output
     assert result.trace == ["False"]
+
+
+def test_a_fixture_for_each_directory_is_one_in_the_table(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        "from pytest_trio_scoped import trio_fixture\n"
+        "@trio_fixture(scope='directory')\nasync def folder(): pass",
+    )
+    for name in "ab":
+        suite.write(f"{name}/test_{name}.py", "def test_it(folder): pass")
+    assert _plan(suite.run("--trio-plan", "a", "b"))[-5:] == [
+        "",
+        "fixture         scope      set up  tests  requests  defined in",
+        "folder (async)  directory  2       2                conftest.py:2",
+        "",
+        "2 tests, 2 fixture instances, 2 set-ups; at most 1 async fixture side by side",
+    ]
