@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from inspect import Parameter, Signature
@@ -70,16 +71,19 @@ class SetupFunction:
             return None  # a fixture of that name, or what only pytest knows how to call
         if kind == "class":
             function = getattr(function, "__func__", function)
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(_signature(function).parameters.values())
         if kind == "method" and not inspect.ismethod(function):
             is_static = isinstance(inspect.getattr_static(owner, name), staticmethod)
             parameters = parameters if is_static else parameters[1:]
-        takes_node = kind in _PASSED and bool(parameters) and parameters[0].kind in _POSITIONAL
+        positional = [each for each in parameters if each.kind in _POSITIONAL]
+        mocks, mock_names = _mocks(function)
+        takes_node = kind in _PASSED and len(positional) > mocks
         fixtures = tuple(
             parameter.name
-            for parameter in parameters[int(takes_node) :]
+            for parameter in parameters[takes_node + min(mocks, len(positional)) :]
             if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
             and parameter.default is Parameter.empty
+            and parameter.name not in mock_names
         )
         return cls(name, kind, function, takes_node, fixtures)
 
@@ -110,6 +114,37 @@ class SetupFunction:
         inside = session.inside_fixtures
         depends = any(active_fixture(item, name) in inside for name in self.fixtures)
         return nullcontext() if depends else session.outside()
+
+
+def _signature(function: Function) -> Signature:
+    """Return what can be passed to the function.
+
+    What a decorator has made takes what the function below takes if it hands keyword arguments on.
+    """
+    below = inspect.unwrap(function, stop=lambda each: not _hands_on(each))
+    return inspect.signature(below, follow_wrapped=False)
+
+
+def _hands_on(function: Any) -> bool:
+    parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+    has_keywords = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
+    return has_keywords and callable(function.__wrapped__)
+
+
+def _mocks(function: Function) -> tuple[int, set[str]]:
+    """Return what ``mock.patch`` passes: how many arguments after those passed to it, and which by name.
+
+    pytest leaves the first out as well where a test takes them.
+    """
+    libraries = [sys.modules.get(name) for name in ("unittest.mock", "mock")]
+    defaults = [library.DEFAULT for library in libraries if library is not None]
+    count, names = 0, set()
+    for patching in getattr(function, "patchings", ()):
+        if patching.attribute_name:
+            names |= {each.attribute_name for each in (patching, *patching.additional_patchers)}
+        elif any(patching.new is each for each in defaults):
+            count += 1
+    return count, names
 
 
 @dataclasses.dataclass(frozen=True)

@@ -331,6 +331,70 @@ def test_plain_sync_ones_are_left_to_pytest(suite: Suite) -> None:
         assert f"_xunit_setup_{name}_fixture" in result.output
 
 
+def test_what_decorators_pass_is_left_to_pytest(suite: Suite) -> None:
+    suite.tests(
+        """
+        import functools
+        from unittest import mock
+
+        def giving_a_value(function):
+            @functools.wraps(function)
+            def decorated(*arguments):
+                return function(*arguments, 42)
+            return decorated
+
+        @mock.patch("os.getcwd")
+        @mock.patch("os.listdir")
+        def setup_module(first, second): trace("module")
+
+        @giving_a_value
+        def setup_function(value): trace(f"function {value}")
+
+        class TestIt:
+            @mock.patch("os.getcwd")
+            def setup_method(self, method, mocked): trace("method")
+
+            @giving_a_value
+            def teardown_method(self, method, value): trace(f"end of method {value}")
+
+            def test_a(self): pass
+
+        def test_b(): pass
+        """
+    )
+    result = suite.run()
+    assert set(result.outcomes.values()) == {"passed"}, result.output
+    assert result.trace == ["module", "method", "end of method 42", "function 42"]
+
+
+def test_async_ones_may_be_decorated_by_mock(suite: Suite) -> None:
+    suite.tests(
+        """
+        from unittest import mock
+
+        @pytest.fixture(scope="session")
+        async def database(): return "database"
+
+        @mock.patch("os.getcwd")
+        async def setup_module(module, mocked, database):
+            assert isinstance(mocked, mock.Mock)
+            trace(f"module {database}")
+
+        class TestIt:
+            @mock.patch("os.getcwd", new=None)
+            @mock.patch("os.listdir")
+            async def setup_method(self, method, mocked, database):
+                assert isinstance(mocked, mock.Mock)
+                trace(f"method {database}")
+
+            def test_a(self): pass
+        """
+    )
+    result = suite.run()
+    assert result.outcomes == {"TestIt::test_a": "passed"}, result.output
+    assert result.trace == ["module database", "method database"]
+
+
 def test_a_fixture_called_like_a_set_up_function_stays_one(suite: Suite) -> None:
     suite.tests(
         """
