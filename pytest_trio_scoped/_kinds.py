@@ -73,7 +73,8 @@ class Kinds:
         kind = Kind(resolved.steps, homes, chain, varied)
         if resolved.problems:  # find the way to them from what the test requests itself
             requests = dict.fromkeys((*initial_names(item), *names))
-            self.problems[kind] = _steps(item, list(requests)).problems
+            # In that order overrides may hide what pytest runs into.
+            self.problems[kind] = _steps(item, list(requests)).problems or resolved.problems
         return kind
 
     def place(self, node: object) -> Place | None:
