@@ -151,9 +151,15 @@ class _Run:
                 self._finish(self._live[definition])
 
     def _finish(self, instance: Instance) -> None:
-        # Like pytest, this does not forget a dependent that has been set up again on something else.
         for dependent in reversed(self._dependents.pop(instance.definition, {})):
             if dependent in self._live:
                 self._finish(self._live[dependent])
         del self._live[instance.definition]
+        # What it has left on others and on its node goes with it (``_finalizers``); pytest alone would keep
+        # that, and tear the next instance down too early if it lives elsewhere or on something else.
+        for required in instance.requires:
+            self._dependents.get(required.definition, {}).pop(instance.definition, None)
+        where = _extent_of(instance) or instance.home
+        if instance.definition in self._set_up.get(where, ()):
+            self._set_up[where].remove(instance.definition)
         self._events.append(("teardown", instance))
