@@ -105,7 +105,10 @@ class _Outline:
             elif event.what == "setup":
                 self._show(event.item, instance.home, f"+ {_describe(instance)}")
             elif event.is_early:
-                self._show(event.item, instance.home, f"- {label(instance)}")
+                # That of another directory stands there.
+                is_around = instance.home in view.around(event.item)
+                item = event.item if is_around else instance.users[0]
+                self._show(item, instance.home, f"- {label(instance)}")
 
     def _show_test(self, item: Item) -> None:
         view = self._view

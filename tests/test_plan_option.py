@@ -198,3 +198,44 @@ def test_a_fixture_for_each_directory_is_one_in_the_table(suite: Suite) -> None:
         "",
         "2 tests, 2 fixture instances, 2 set-ups; at most 1 async fixture side by side",
     ]
+
+
+def test_a_new_parameter_ends_what_lives_for_another_directory(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+        from pytest_trio_scoped import trio_fixture
+        @pytest.fixture(scope="session", params=[1, 2])
+        def server(): pass
+        @trio_fixture(scope="directory")
+        async def folder(server): pass
+        """,
+    )
+    for name in "ab":
+        suite.write(f"{name}/test_{name}.py", "def test_it(folder): pass")
+    assert _plan(suite.run("--trio-plan", "a", "b"))[:-6] == [
+        "session",
+        "  + server[1]",
+        "  directory a",
+        "    + folder (async)",
+        "    module a/test_a.py",
+        "      test_it[1]: server[1], folder",
+        "  directory b",
+        "    + folder (async)",
+        "    module b/test_b.py",
+        "      test_it[1]: server[1], folder",
+        "    - folder",
+        "  directory a",
+        "    - folder",
+        "  - server[1]",
+        "  + server[2]",
+        "  directory a",
+        "    + folder (async)",
+        "    module a/test_a.py",
+        "      test_it[2]: server[2], folder",
+        "  directory b",
+        "    + folder (async)",
+        "    module b/test_b.py",
+        "      test_it[2]: server[2], folder",
+    ]
