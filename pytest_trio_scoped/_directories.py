@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from . import _errors
+from ._outcomes import needs_our_frame
 from ._pytest_names import (
     DirectoryFixture,
     finish_fixture,
@@ -62,7 +63,7 @@ class _Extent:
     def __init__(self) -> None:
         self.to_come = 0
         #: With the request of each, in the order of set-up.
-        self.live: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}
+        self.live: dict[DirectoryFixture, pytest.FixtureRequest] = {}
 
     def end(self) -> None:
         """Tear down what is live if no test is to come."""
@@ -71,11 +72,16 @@ class _Extent:
         errors: list[BaseException] = []
         while self.live:
             fixturedef, request = self.live.popitem()
-            try:
-                finish_fixture(fixturedef, request)
-            except BaseException as error:
-                errors.append(error)
+            functions: list[Callable[[], object]] = [partial(finish_fixture, fixturedef, request)]
+            functions += fixturedef.at_end
+            fixturedef.at_end.clear()
+            for function in functions:
+                try:
+                    function()
+                except BaseException as error:
+                    errors.append(error)
         if len(errors) == 1:
+            __tracebackhide__ = not needs_our_frame(errors[0])
             raise errors[0]
         if errors:
             raise BaseExceptionGroup(_errors.DIRECTORY_FAILED, errors)
@@ -185,13 +191,14 @@ class DirectoryHooks:
     ) -> None:
         """Note that the fixture lives."""
         extent = self._extent_of.get(fixturedef)
-        if extent is not None:
+        if extent is not None and isinstance(fixturedef, DirectoryFixture):
             extent.live.pop(fixturedef, None)
             extent.live[fixturedef] = request
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """End what is over although no node has been left: a last test that is skipped enters none."""
+        __tracebackhide__ = True
         for extent in self._of_item.get(item, ()):
             extent.end()
 
@@ -217,6 +224,7 @@ def _place(
 
 def _in_order(first: Callable[[], object], second: Callable[[], object]) -> None:
     """Call the second also if the first fails."""
+    __tracebackhide__ = True
     try:
         first()
     finally:

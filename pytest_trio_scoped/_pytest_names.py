@@ -31,6 +31,7 @@ __all__ = [
     "active_fixture",
     "active_fixtures",
     "all_definitions",
+    "at_end_of_scope",
     "autouse_names",
     "being_set_up",
     "bound_fixture_function",
@@ -236,6 +237,21 @@ def finish_fixture(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRe
     pytest's own set-up does the same when a parameter changes.
     """
     fixturedef.finish(request)  # type: ignore[arg-type]
+
+
+def at_end_of_scope(
+    fixturedef: pytest.FixtureDef[Any],
+    request: pytest.FixtureRequest,
+    function: Callable[[], object],
+) -> None:
+    """Let ``function`` be called when the scope of a fixture ends, which may have been torn down before.
+
+    With the scope "directory", that is before the end of its node, the session, unless the run is cut
+    short; so it may be called twice.
+    """
+    request.node.addfinalizer(function)
+    if isinstance(fixturedef, DirectoryFixture):
+        fixturedef.at_end.append(function)
 
 
 def finish_failed_set_up(
@@ -448,6 +464,8 @@ class DirectoryFixture(pytest.FixtureDef[Any]):
         self.original = original
         #: Whether it is there for the directories below as well.
         self.is_for_tree = is_for_tree
+        #: What is called when its directory ends.
+        self.at_end: list[Callable[[], object]] = []
         self._directory = directory
         self.cached_result = None
         self._finalizers = []  # type: ignore[misc]

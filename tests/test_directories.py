@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from harness import Suite
 
@@ -245,6 +247,46 @@ def test_a_crash_names_the_scope(suite: Suite) -> None:
     assert result.phases == {"test_a": "passed failed passed"}
     assert "ValueError: boom" in result.output
     assert "the fixture 'server' (scope 'directory')" in result.output
+
+
+def test_a_crash_that_nobody_notices_is_told_by_the_last_test_of_the_directory(
+    suite: Suite,
+) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import trio
+        from pytest_trio_scoped import trio_fixture
+        @trio_fixture(scope="directory")
+        async def server(request, nursery):
+            event = request.config.event = trio.Event()
+            async def run():
+                await event.wait()
+                raise ValueError("boom")
+            nursery.start_soon(run)
+            yield
+            nursery.cancel_scope.cancel()
+        """,
+    )
+    crash = """
+        import trio.testing
+        def test_a(server): pass
+        async def test_b(request):
+            request.config.event.set()
+            await trio.testing.wait_all_tasks_blocked()
+    """
+    suite.write("a/test_a.py", textwrap.dedent(crash))
+    suite.write("a/test_b.py", "def test_c(): pass")
+    suite.write("b/test_d.py", "def test_d(server): pass")
+    result = suite.run("--tb=short")
+    assert result.phases == {
+        **dict.fromkeys(("test_a", "test_b", "test_d"), "passed passed passed"),
+        "test_c": "passed passed failed",
+    }
+    assert "conftest.py:9: in run\n" in result.output
+    assert "_crashes.py" not in result.output
+    assert "_directories.py" not in result.output
+    assert "the fixture 'server' (scope 'directory'), which has crashed" in result.output
 
 
 def test_it_is_shown_with_its_scope(suite: Suite) -> None:
