@@ -228,9 +228,19 @@ def _async_generator(pair: Pair) -> Function:
         fixtures["request"] = request
         if pair.set_up is not None:
             await _call(pair.set_up, request, fixtures)
-        yield
+        import trio  # not before there is something async
+
+        is_cancelled = False
+        try:
+            yield
+        except trio.Cancelled:
+            # A nursery that the set-up has opened, and only the tear-down can leave; what a task in it has
+            # raised comes out there.
+            is_cancelled = True
         if pair.tear_down is not None:
             await _call(pair.tear_down, request, fixtures)
+        if is_cancelled:
+            await trio.lowlevel.checkpoint_if_cancelled()
 
     return fixture
 

@@ -268,6 +268,68 @@ def test_the_tear_down_closes_what_the_set_up_has_opened(suite: Suite) -> None:
     assert (result.outcomes, result.trace) == ({"TestIt::test_a": "passed"}, ["closed"])
 
 
+def test_the_tear_down_leaves_a_nursery_of_the_set_up_in_which_a_task_has_failed(
+    suite: Suite,
+) -> None:
+    suite.tests(
+        """
+        import trio.testing
+
+        class TestIt:
+            async def setup_method(self):
+                self.manager = trio.open_nursery()
+                self.nursery = await self.manager.__aenter__()
+
+            async def teardown_method(self):
+                trace("tear-down")
+                await self.manager.__aexit__(None, None, None)
+
+            async def fail(self):
+                raise ValueError("boom")
+
+            async def test_a(self):
+                self.nursery.start_soon(self.fail)
+                await trio.sleep_forever()
+
+            async def test_b(self):
+                self.nursery.cancel_scope.cancel()
+                await trio.testing.wait_all_tasks_blocked()
+        """
+    )
+    result = suite.run("-rA")
+    assert result.phases == {
+        "TestIt::test_a": "passed failed passed",
+        "TestIt::test_b": "passed failed passed",
+    }
+    assert result.trace == ["tear-down", "tear-down"]
+    assert "ValueError: boom" in result.output
+    assert "cancelled the test, but raised no error" in result.output
+    assert "opened a nursery" not in result.output
+
+
+def test_a_nursery_of_a_set_up_that_fails_cancels_its_tear_down(suite: Suite) -> None:
+    suite.tests(
+        """
+        async def fail():
+            raise ValueError("boom")
+
+        async def setup_function(function, nursery):
+            nursery.start_soon(fail)
+
+        async def teardown_function():
+            trace("tear-down")
+            await trio.sleep_forever()
+
+        async def test_a():
+            await trio.sleep_forever()
+        """
+    )
+    result = suite.run()
+    assert result.phases == {"test_a": "passed failed passed"}
+    assert result.trace == ["tear-down"]
+    assert "ValueError: boom" in result.output
+
+
 def test_a_nursery_lasts_until_after_the_tear_down(suite: Suite) -> None:
     suite.tests(
         """
