@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from inspect import Parameter, Signature
@@ -136,13 +135,11 @@ def _mocks(function: Function) -> tuple[int, set[str]]:
 
     pytest leaves the first out as well where a test takes them.
     """
-    libraries = [sys.modules.get(name) for name in ("unittest.mock", "mock")]
-    defaults = [library.DEFAULT for library in libraries if library is not None]
     count, names = 0, set()
     for patching in getattr(function, "patchings", ()):
         if patching.attribute_name:
             names |= {each.attribute_name for each in (patching, *patching.additional_patchers)}
-        elif any(patching.new is each for each in defaults):
+        elif repr(patching.new) == "sentinel.DEFAULT":  # of one library or the other
             count += 1
     return count, names
 
