@@ -308,6 +308,12 @@ SILENT = {
         def only_with_docker(): need(False)
         async def test_a(nobody): pass
     """,
+    "SkipTest": """
+        import unittest
+        @pytest.fixture(autouse=True)
+        def only_with_docker(): raise unittest.SkipTest("no docker")
+        async def test_a(nobody): pass
+    """,
     "setup_module": "def setup_module(): pytest.skip('x')\nasync def test_a(nobody): pass",
     "setup_function": "def setup_function(): pytest.skip('x')\nasync def test_a(nobody): pass",
     "setup_method": """
