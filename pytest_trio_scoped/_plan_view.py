@@ -36,6 +36,8 @@ class View:
     is_async: Callable[[Any], bool]
     #: Returns where a definition is, as ``path:line``.
     location_of: Callable[[Any], str]
+    #: Says whether an item is skipped by a mark, so that it needs nothing.
+    is_skipped: Callable[[Any], bool] = lambda _item: False
 
     @cached_property
     def instances(self) -> list[Instance]:
@@ -114,6 +116,8 @@ class _Outline:
         view = self._view
         needs = [label(each) for each in view.plan.needs(item) if not each.is_argument]
         name = f"{view.name_of(item)} (async)" if view.is_async(item) else view.name_of(item)
+        if view.is_skipped(item):
+            name += " (skipped)"
         self._show(item, None, f"{name}: {', '.join(needs)}" if needs else name)
 
     def _show(self, item: Item, home: Place | None, line: str) -> None:

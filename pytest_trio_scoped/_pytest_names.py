@@ -23,6 +23,7 @@ from _pytest.fixtures import (
 )
 from _pytest.python import get_direct_param_fixture_func
 from _pytest.python import pytest_pyfunc_call as _pytest_pyfunc_call
+from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 from _pytest.unittest import TestCaseFunction as UnittestItem
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "fixture_source",
     "initial_names",
     "is_argument",
+    "is_skipped_by_mark",
     "item_of",
     "known_definitions",
     "on_xunit_registration",
@@ -193,6 +195,25 @@ def is_argument(fixturedef: pytest.FixtureDef[Any]) -> bool:
     Its class is one of its own from pytest 9.1 on only.
     """
     return fixturedef.func is get_direct_param_fixture_func
+
+
+def is_skipped_by_mark(item: pytest.Item) -> bool:
+    """Say whether a mark keeps ``item`` from being set up: ``skip``, ``skipif``, ``xfail(run=False)``.
+
+    pytest evaluates them when it comes to the item.  A hook that says what will be skipped would replace it.
+    """
+    names = {mark.name for mark in item.iter_markers()}
+    if names.isdisjoint(("skip", "skipif", "xfail")):
+        return False
+    if not item.config.pluginmanager.has_plugin("skipping"):
+        return False
+    try:
+        if evaluate_skip_marks(item) is not None:
+            return True
+        expected = evaluate_xfail_marks(item)
+    except (Exception, pytest.fail.Exception):  # a mistake in a condition, which pytest reports
+        return True
+    return expected is not None and not expected.run and not item.config.option.runxfail
 
 
 def scope_node(

@@ -239,3 +239,59 @@ def test_a_new_parameter_ends_what_lives_for_another_directory(suite: Suite) -> 
         "    module b/test_b.py",
         "      test_it[2]: server[2], folder",
     ]
+
+
+def test_tests_that_a_mark_skips_need_nothing(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.fixture(scope="module")
+        async def db(): trace("never")
+
+        @pytest.mark.skip
+        async def test_a(db): pass
+
+        @pytest.mark.skipif("True", reason="no database")
+        def test_b(db): pass
+
+        @pytest.mark.xfail(run=False)
+        def test_c(db): pass
+
+        @pytest.mark.skipif(False, reason="all is well")
+        @pytest.mark.xfail
+        async def test_d(tmp_path): pass
+
+        @pytest.mark.skipif(True)
+        def test_no_reason(db): pass
+        """
+    )
+    assert _plan(suite.run("--trio-plan"))[:-6] == [
+        "session",
+        "  module test_it.py",
+        "    test_a (async) (skipped)",
+        "    test_b (skipped)",
+        "    test_c (skipped)",
+        "  + tmp_path_factory",
+        "  module test_it.py",
+        "    test_d (async): tmp_path_factory, tmp_path",
+        "    test_no_reason (skipped)",
+    ]
+    assert suite.run().trace == []
+
+
+def test_nothing_is_set_up_ahead_for_tests_that_a_mark_skips(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.fixture(scope="module")
+        async def db(): trace("never")
+
+        class TestIt:
+            @pytest.fixture(scope="class", autouse=True)
+            @classmethod
+            def own(cls): trace("own")
+            def test_a(self): pass
+            @pytest.mark.skip
+            def test_b(self, db): pass
+        """
+    )
+    suite.ini("trio_fixture_order = plan")
+    assert suite.run().trace == ["own"]
