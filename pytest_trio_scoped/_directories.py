@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 
 from . import _errors
-from ._outcomes import needs_our_frame
 from ._pytest_names import (
     DirectoryFixture,
     finish_fixture,
@@ -80,11 +79,33 @@ class _Extent:
                     function()
                 except BaseException as error:
                     errors.append(error)
-        if len(errors) == 1:
-            __tracebackhide__ = not needs_our_frame(errors[0])
-            raise errors[0]
         if errors:
-            raise BaseExceptionGroup(_errors.DIRECTORY_FAILED, errors)
+            from ._outcomes import needs_our_frame  # imports Trio
+
+            raised = _one_of(errors)
+            __tracebackhide__ = not needs_our_frame(raised)
+            raise raised
+
+
+def _one_of(errors: list[BaseException]) -> BaseException:
+    """Return what to raise for all: one as itself, what ends the run as itself, and else a group."""
+    from ._outcomes import act_as_in_sync_code  # imports Trio
+
+    if len(errors) == 1:
+        return errors[0]
+    group = BaseExceptionGroup(_errors.DIRECTORY_FAILED, errors)
+    raised = act_as_in_sync_code(group)
+    if raised is not group or isinstance(group, Exception):
+        return raised
+    # Behind a group that is no Exception pytest leaves the nodes around the directory standing.
+    return ExceptionGroup(_errors.DIRECTORY_FAILED, [_as_exception(error) for error in errors])
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """Return a verdict, such as ``pytest.fail``, as an exception that may be one of several."""
+    if isinstance(error, Exception):
+        return error
+    return AssertionError(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__)
 
 
 class DirectoryHooks:

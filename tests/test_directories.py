@@ -229,6 +229,49 @@ def test_each_tear_down_that_fails_is_reported(suite: Suite) -> None:
     assert "KeyError: 'two'" in result.output
 
 
+_TWO = """
+    import pytest
+    from pytest_trio_scoped import trio_fixture
+    from trace import trace
+    @trio_fixture(scope="directory")
+    async def one():
+        yield
+        {one}
+    @trio_fixture(scope="directory")
+    async def two():
+        yield
+        raise ValueError("two")
+    @pytest.fixture(scope="session", autouse=True)
+    def session():
+        yield
+        trace("end of session")
+"""
+
+
+@pytest.mark.parametrize("one", ["raise KeyboardInterrupt", "pytest.exit('bye')"])
+def test_what_ends_the_run_does_so_beside_a_tear_down_that_fails(suite: Suite, one: str) -> None:
+    suite.write("conftest.py", _TWO.format(one=one))
+    _tree(suite, "a", test="def test_a(one, two): pass")
+    _tree(suite, "b", test="def test_b(): pass")
+    result = suite.run_subprocess()
+    assert (result.exit_code, result.phases) == (2, {"test_a": "passed passed"})
+    assert result.trace == ["end of session"]
+    assert "KeyboardInterrupt" in result.output or "Exit: bye" in result.output
+
+
+@pytest.mark.parametrize("verdict", ["fail", "skip", "xfail"])
+def test_a_verdict_beside_a_tear_down_that_fails_harms_no_other_test(
+    suite: Suite, verdict: str
+) -> None:
+    suite.write("conftest.py", _TWO.format(one=f"pytest.{verdict}('one')"))
+    _tree(suite, "a", test="def test_a(one, two): pass")
+    _tree(suite, "b", test="def test_b(): pass")
+    result = suite.run()
+    assert result.phases == {"test_a": "passed passed failed", "test_b": "passed passed passed"}
+    assert f"{getattr(pytest, verdict).Exception.__name__}: one" in result.output
+    assert "ValueError: two" in result.output
+
+
 def test_a_crash_names_the_scope(suite: Suite) -> None:
     suite.write(
         "conftest.py",
