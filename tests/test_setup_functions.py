@@ -578,6 +578,28 @@ def test_an_unknown_name_is_an_error_of_the_collection(suite: Suite) -> None:
     assert "Interrupted: 1 error during collection" in output
 
 
+def test_what_is_skipped_by_a_mark_may_take_what_does_not_exist(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.mark.skipif(True, reason="no database")
+        class TestIt:
+            def setup_class(cls, database): trace("never")
+            async def setup_method(self, method, database): trace("never")
+            async def test_a(self): trace("never")
+            def test_b(self): trace("never")
+
+        def test_c(): pass
+        """
+    )
+    result = suite.run()
+    assert result.outcomes == {
+        "TestIt::test_a": "skipped",
+        "TestIt::test_b": "skipped",
+        "test_c": "passed",
+    }
+    assert result.trace == []
+
+
 def test_a_narrow_fixture_is_an_error_of_the_collection(suite: Suite) -> None:
     output = _collection_errors(
         suite,
