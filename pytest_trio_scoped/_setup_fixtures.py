@@ -171,7 +171,13 @@ def _mistake_with(item: pytest.Item, kind: str, fixture: str, values: dict[str, 
     known = known_definitions(item)
     if not known.get(fixture):
         hint = _hint(item, fixture)
-        return _errors.SETUP_UNKNOWN.format(**values, name=fixture, nodeid=item.nodeid, hint=hint)
+        message = _errors.SETUP_UNKNOWN.format(
+            **values, name=fixture, nodeid=item.nodeid, hint=hint
+        )
+        if kind in ("session", "directory"):  # names that only this plugin gives a meaning
+            name = values["function"].rpartition("::")[2]
+            message += f" {_errors.SETUP_HELPER.format(function=name)}"
+        return message
     narrow = known[fixture][-1]
     width = "directory" if is_for_one_directory(narrow) else narrow.scope
     if _WIDTHS.index(width) >= _WIDTHS.index(SCOPES[kind]):
