@@ -37,7 +37,7 @@ from ._dependencies import Dependencies
 from ._describe import describe
 from ._exceptions import innermost, prune
 from ._outcomes import ENDS_THE_RUN, Held, is_cancelled, needs_our_frame
-from ._pytest_names import active_fixtures, finish_fixture, item_of
+from ._pytest_names import active_fixtures, at_end_of_scope, finish_fixture, item_of
 from ._session import TrioSession
 from ._states import State
 
@@ -132,7 +132,7 @@ class Crashes:
                 self._sweeping = None
             if crash.error is not None:  # else the loop was lost meanwhile, and the fixture with it
                 self._swept.append(crash)
-                crash.request.node.addfinalizer(lambda crash=crash: self._end_scope(crash))
+                at_end_of_scope(crash.fixturedef, crash.request, partial(self._end_scope, crash))
         return others
 
     def closed(self, lifetime: Lifetime, raised: BaseException | None) -> BaseException | None:
@@ -154,7 +154,9 @@ class Crashes:
         if crash in self._swept:  # else the loop was lost meanwhile
             self._swept.remove(crash)
             if not crash.is_told:
-                raise crash.tell()
+                raised = crash.tell()
+                __tracebackhide__ = not needs_our_frame(raised)
+                raise raised
 
     def call(self, item: pytest.Function, function: Callable[[], Any]) -> Any:
         """Call ``function``, the test; raise what happened if a fixture of it crashes meanwhile."""

@@ -83,15 +83,43 @@ class Extent:
             return
         errors: list[BaseException] = []
         while self._finalizers:
-            _, finalizer = self._finalizers.popitem()
-            try:
-                finalizer()
-            except BaseException as error:
-                errors.append(error)
-        if len(errors) == 1:
-            raise errors[0]
+            owner, finalizer = self._finalizers.popitem()
+            finalizers = [finalizer]
+            if isinstance(owner, DirectoryFixture):
+                finalizers += owner.at_end
+                owner.at_end.clear()
+            for function in finalizers:
+                try:
+                    function()
+                except BaseException as error:
+                    errors.append(error)
         if errors:
-            raise BaseExceptionGroup(_errors.DIRECTORY_FAILED, errors)
+            from ._outcomes import needs_our_frame  # imports Trio
+
+            raised = _one_of(errors)
+            __tracebackhide__ = not needs_our_frame(raised)
+            raise raised
+
+
+def _one_of(errors: list[BaseException]) -> BaseException:
+    """Return what to raise for all: one as itself, what ends the run as itself, and else a group."""
+    from ._outcomes import act_as_in_sync_code  # imports Trio
+
+    if len(errors) == 1:
+        return errors[0]
+    group = BaseExceptionGroup(_errors.DIRECTORY_FAILED, errors)
+    raised = act_as_in_sync_code(group)
+    if raised is not group or isinstance(group, Exception):
+        return raised
+    # Behind a group that is no Exception pytest leaves the nodes around the directory standing.
+    return ExceptionGroup(_errors.DIRECTORY_FAILED, [_as_exception(error) for error in errors])
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """Return a verdict, such as ``pytest.fail``, as an exception that may be one of several."""
+    if isinstance(error, Exception):
+        return error
+    return AssertionError(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__)
 
 
 def extent_of(fixturedef: pytest.FixtureDef[Any], config: pytest.Config) -> Extent | None:
@@ -161,7 +189,7 @@ class DirectoryHooks:
                 node, path, has_below = place
                 extent = self._extents[path, has_below]
                 ends[node, extent] = None
-                made.append(self._copy(each, extent, item.session, path))
+                made.append(self._copy(each, extent, item.session, path, is_for_tree=has_below))
             if made != list(definitions):
                 known[name] = made
         return tuple(ends)
@@ -172,12 +200,16 @@ class DirectoryHooks:
         extent: Extent,
         session: pytest.Session,
         directory: Path,
+        *,
+        is_for_tree: bool,
     ) -> pytest.FixtureDef[Any]:
         if isinstance(fixturedef, DirectoryFixture):
             return fixturedef
         key = fixturedef, extent
         if key not in self._copies:
-            copy = self._copies[key] = DirectoryFixture(fixturedef, session, directory)
+            copy = self._copies[key] = DirectoryFixture(
+                fixturedef, session, directory, is_for_tree=is_for_tree
+            )
             self._extent_of[copy] = extent
         return self._copies[key]
 
@@ -210,6 +242,7 @@ class DirectoryHooks:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """End what is over although no node has been left: a last test that is skipped enters none."""
+        __tracebackhide__ = True
         for extent in self._of_item.get(item, ()):
             extent.end()
 
@@ -235,6 +268,7 @@ def _place(
 
 def _in_order(first: Callable[[], object], second: Callable[[], object]) -> None:
     """Call the second also if the first fails."""
+    __tracebackhide__ = True
     try:
         first()
     finally:

@@ -242,6 +242,8 @@ SETUP_UNKNOWN = (
 
 SETUP_HINT = ": {names}"
 
+SETUP_HELPER = "If it is called by other code and not for tests, give {function} another name."
+
 SETUP_SCOPE = (
     "{function} is called once for {scope}, and requests {narrow}, which does not last as long.\n"
     "{location}\n"

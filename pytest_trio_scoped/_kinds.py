@@ -10,6 +10,7 @@ from ._ownership import is_async
 from ._plan_parts import Instance, Kind, Place
 from ._plan_steps import Problem, Steps
 from ._pytest_names import (
+    DirectoryFixture,
     definitions_of,
     initial_names,
     is_argument,
@@ -72,7 +73,8 @@ class Kinds:
         kind = Kind(resolved.steps, homes, chain, varied)
         if resolved.problems:  # find the way to them from what the test requests itself
             requests = dict.fromkeys((*initial_names(item), *names))
-            self.problems[kind] = _steps(item, list(requests)).problems
+            # In that order overrides may hide what pytest runs into.
+            self.problems[kind] = _steps(item, list(requests)).problems or resolved.problems
         return kind
 
     def place(self, node: object) -> Place | None:
@@ -107,12 +109,17 @@ class Kinds:
 
 def _steps(item: pytest.Item, names: Sequence[str]) -> Steps:
     definitions = definitions_of(item) or {}
+    scopes = {name: scope.value for name, scope in param_scopes(item).items()}
+    for name in [name for name, scope in scopes.items() if scope == "package"]:
+        # What pytest takes for the scope of such a fixture is no scope of its parameters.
+        if any(isinstance(each, DirectoryFixture) for each in definitions.get(name, ())[-1:]):
+            del scopes[name]
     return Steps(
         names,
         lambda name: definitions.get(name) or visible_definitions(item, name),
         is_async=lambda definition: is_async(definition.func),  # type: ignore[attr-defined]
         is_argument=is_argument,  # type: ignore[arg-type]
-        scopes={name: scope.value for name, scope in param_scopes(item).items()},
+        scopes=scopes,
     )
 
 

@@ -15,6 +15,7 @@ from ._plan_formats import as_json, as_mermaid
 from ._plan_trace import Event
 from ._plan_view import View, text
 from ._planning import FixturePlan
+from ._pytest_names import is_skipped_by_mark
 from ._settings import Settings
 
 _FORMATS: dict[str, Callable[[View], str]] = {"text": text, "mermaid": as_mermaid, "json": as_json}
@@ -65,5 +66,6 @@ def view_of(plan: FixturePlan, events: list[Event], root: Path) -> View:
         name_of=lambda item: item.name,
         node_id_of=lambda item: item.nodeid,
         is_async=lambda item: hasattr(item, "obj") and is_async(body_of(item.obj)),
+        is_skipped=is_skipped_by_mark,
         location_of=lambda definition: location_of(definition.func, root),
     )

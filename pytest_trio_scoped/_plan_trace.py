@@ -3,7 +3,7 @@
 pytest keeps a wide fixture to the end of its node, where the plan lets it die with its last user; and it
 leaves a node when the next item is elsewhere, and sets its fixtures up anew when it comes back.  There is
 one value at a time for a definition.  At the end of a node the youngest is torn down first, and before a
-fixture, whatever requires it.
+fixture, whatever requires it.  What lives for a directory is kept for as long as tests of it are to come.
 
 Pinned by ``tests/test_plan_trace.py``, by comparison with what pytest does.
 """
@@ -38,9 +38,10 @@ def trace(
 
     ``ahead`` returns what is set up before a fixture of a place that an item needs, if it is not live.
     """
-    run = _Run(ahead)
+    run = _Run(ahead, _last_of_directories(plan))
     chains = [*(plan.kind(item).chain for item in plan.items), ()]
-    for item, chain, next_chain in zip(plan.items, chains, chains[1:], strict=False):
+    steps = enumerate(zip(plan.items, chains, chains[1:], strict=False))
+    for index, (item, chain, next_chain) in steps:
         for instance in plan.needs(item):
             run.request(item, instance)
         yield from run.take_events(item, is_set_up=True)
@@ -49,15 +50,50 @@ def trace(
         for place in reversed(chain):
             if place not in next_chain:
                 run.leave(place)
+                run.end_directories(place, index)
         yield from run.take_events(item, is_set_up=False)
 
 
+#: A directory, and whether those below it count as well.
+_Extent = tuple[Place, bool]
+
+
+def _extent_of(instance: Instance) -> _Extent | None:
+    if instance.scope != "directory" or instance.home is None:
+        return None
+    return instance.home, getattr(instance.definition, "is_for_tree", False)
+
+
+def _last_of_directories(plan: Plan) -> dict[_Extent, int]:
+    """Return the last item of each directory for which something lives, by its position.
+
+    Items that need nothing of it count as well: they might ask for it when they run.
+    """
+    extents = {
+        extent for item in plan.items for each in plan.wide(item) if (extent := _extent_of(each))
+    }
+    last: dict[_Extent, int] = {}
+    for index, item in enumerate(plan.items) if extents else ():
+        folders = [each for each in plan.kind(item).chain if each.scope not in ("module", "class")]
+        for extent in ((folders[-1], False), *((each, True) for each in folders)):
+            if extent in extents:
+                last[extent] = index
+        for each in plan.wide(item):
+            if extent := _extent_of(each):
+                last[extent] = index
+    return last
+
+
 class _Run:
-    def __init__(self, ahead: Callable[[Item, Place], Iterable[Instance]]) -> None:
+    def __init__(
+        self, ahead: Callable[[Item, Place], Iterable[Instance]], last: dict[_Extent, int]
+    ) -> None:
         self._ahead = ahead
+        #: The last item of each directory for which something lives.
+        self._last = last
         self._live: dict[Hashable, Instance] = {}
         #: The definitions of what has been set up at a place; None is the item's.
-        self._set_up: dict[Place | None, list[Hashable]] = {}
+        self._set_up: dict[Place | _Extent | None, list[Hashable]] = {}
         #: For each definition, which others have been set up on it, the last one last.
         self._dependents: dict[Hashable, dict[Hashable, None]] = {}
         self._events: list[tuple[Literal["setup", "teardown"], Instance]] = []
@@ -81,7 +117,8 @@ class _Run:
                     self._request_all(item, wider)
         self._live[instance.definition] = instance
         self._events.append(("setup", instance))
-        self._set_up.setdefault(instance.home, []).append(instance.definition)
+        where = _extent_of(instance) or instance.home
+        self._set_up.setdefault(where, []).append(instance.definition)
         for required in instance.requires:
             # What the name stood for when a shared instance was planned need not be live.
             live = self._live.get(required.definition)
@@ -95,16 +132,34 @@ class _Run:
             self._request_all(item, each)
         self.request(item, instance)
 
-    def leave(self, place: Place | None) -> None:
+    def end_directories(self, place: Place, index: int) -> None:
+        """Tear down what lives for a directory of which no item comes after the one at ``index``.
+
+        That is done when its node has been left, ``place``; without those below, that of the file.
+        """
+        if place.scope == "class":
+            return
+        for extent in [each for each in self._last if each in self._set_up]:
+            home, is_for_tree = extent
+            if self._last[extent] <= index and (place is home or not is_for_tree):
+                self.leave(extent)
+
+    def leave(self, place: Place | _Extent | None) -> None:
         """Tear down what has been set up at ``place``."""
         for definition in reversed(self._set_up.pop(place, ())):
             if definition in self._live:  # it may be another instance, that lives elsewhere
                 self._finish(self._live[definition])
 
     def _finish(self, instance: Instance) -> None:
-        # Like pytest, this does not forget a dependent that has been set up again on something else.
         for dependent in reversed(self._dependents.pop(instance.definition, {})):
             if dependent in self._live:
                 self._finish(self._live[dependent])
         del self._live[instance.definition]
+        # What it has left on others and on its node goes with it (``_finalizers``); pytest alone would keep
+        # that, and tear the next instance down too early if it lives elsewhere or on something else.
+        for required in instance.requires:
+            self._dependents.get(required.definition, {}).pop(instance.definition, None)
+        where = _extent_of(instance) or instance.home
+        if instance.definition in self._set_up.get(where, ()):
+            self._set_up[where].remove(instance.definition)
         self._events.append(("teardown", instance))

@@ -36,6 +36,8 @@ class View:
     is_async: Callable[[Any], bool]
     #: Returns where a definition is, as ``path:line``.
     location_of: Callable[[Any], str]
+    #: Says whether an item is skipped by a mark, so that it needs nothing.
+    is_skipped: Callable[[Any], bool] = lambda _item: False
 
     @cached_property
     def instances(self) -> list[Instance]:
@@ -105,12 +107,17 @@ class _Outline:
             elif event.what == "setup":
                 self._show(event.item, instance.home, f"+ {_describe(instance)}")
             elif event.is_early:
-                self._show(event.item, instance.home, f"- {label(instance)}")
+                # That of another directory stands there.
+                is_around = instance.home in view.around(event.item)
+                item = event.item if is_around else instance.users[0]
+                self._show(item, instance.home, f"- {label(instance)}")
 
     def _show_test(self, item: Item) -> None:
         view = self._view
         needs = [label(each) for each in view.plan.needs(item) if not each.is_argument]
         name = f"{view.name_of(item)} (async)" if view.is_async(item) else view.name_of(item)
+        if view.is_skipped(item):
+            name += " (skipped)"
         self._show(item, None, f"{name}: {', '.join(needs)}" if needs else name)
 
     def _show(self, item: Item, home: Place | None, line: str) -> None:
@@ -141,7 +148,9 @@ def _table(view: View) -> str:
     instances_of: dict[Hashable, list[Instance]] = {}
     set_ups = view.set_ups
     for instance in set_ups:
-        instances_of.setdefault(instance.definition, []).append(instance)
+        # One for each directory has a definition for each.
+        definition = getattr(instance.definition, "original", instance.definition)
+        instances_of.setdefault(definition, []).append(instance)
     if not instances_of:
         return ""
     rows = [_COLUMNS]

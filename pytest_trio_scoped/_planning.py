@@ -10,10 +10,10 @@ import pytest
 from ._kinds import Kinds
 from ._plan import Plan
 from ._plan_order import Ahead
-from ._plan_parts import Instance, Place, Step
+from ._plan_parts import Instance, Kind, Place, Step
 from ._plan_steps import Problem
 from ._plan_trace import Event, trace
-from ._pytest_names import param_ids
+from ._pytest_names import is_skipped_by_mark, param_ids
 
 #: What is shown as it stands in the id of a parameter.
 _PLAIN_TYPES = (str, int, float, bool, type(None))
@@ -37,7 +37,7 @@ class FixturePlan(Plan):
 
     The plan knows all fixtures that are requested by name: as arguments, with the mark or the ini value
     ``usefixtures``, and by ``autouse``.  It can't know of ``request.getfixturevalue()``.  What a test needs
-    and does not exist is left out.
+    and does not exist is left out.  A test that is skipped by a mark needs nothing.
 
     Args:
         items: The items in the order of the run, such as ``session.items`` at the start of the run loop.
@@ -51,6 +51,8 @@ class FixturePlan(Plan):
         self._kinds = Kinds()
         self._ahead: Ahead | None = None
         self._values = _Values()
+        #: For each kind, that of its items that a mark skips.
+        self._skipped: dict[Kind, Kind] = {}
         for item in items:
             self.add_unknown(item)
 
@@ -89,6 +91,8 @@ class FixturePlan(Plan):
     def add_unknown(self, item: pytest.Item) -> None:
         """Plan an item after those before it."""
         kind = self._kinds.kind(item)
+        if is_skipped_by_mark(item):
+            kind = self._skipped.setdefault(kind, Kind((), (), kind.chain))
         keys: tuple[Hashable, ...] = ()
         if kind.varied:
             params = item.callspec.params  # type: ignore[attr-defined]

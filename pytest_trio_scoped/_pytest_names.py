@@ -23,6 +23,7 @@ from _pytest.fixtures import (
 )
 from _pytest.python import get_direct_param_fixture_func
 from _pytest.python import pytest_pyfunc_call as _pytest_pyfunc_call
+from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 from _pytest.unittest import TestCaseFunction as UnittestItem
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "active_fixture",
     "active_fixtures",
     "all_definitions",
+    "at_end_of_scope",
     "autouse_names",
     "being_set_up",
     "bound_fixture_function",
@@ -48,6 +50,7 @@ __all__ = [
     "fixture_source",
     "initial_names",
     "is_argument",
+    "is_skipped_by_mark",
     "item_of",
     "known_definitions",
     "on_xunit_registration",
@@ -196,6 +199,25 @@ def is_argument(fixturedef: pytest.FixtureDef[Any]) -> bool:
     return fixturedef.func is get_direct_param_fixture_func
 
 
+def is_skipped_by_mark(item: pytest.Item) -> bool:
+    """Say whether a mark keeps ``item`` from being set up: ``skip``, ``skipif``, ``xfail(run=False)``.
+
+    pytest evaluates them when it comes to the item.  A hook that says what will be skipped would replace it.
+    """
+    names = {mark.name for mark in item.iter_markers()}
+    if names.isdisjoint(("skip", "skipif", "xfail")):
+        return False
+    if not item.config.pluginmanager.has_plugin("skipping"):
+        return False
+    try:
+        if evaluate_skip_marks(item) is not None:
+            return True
+        expected = evaluate_xfail_marks(item)
+    except (Exception, pytest.fail.Exception):  # a mistake in a condition, which pytest reports
+        return True
+    return expected is not None and not expected.run and not item.config.option.runxfail
+
+
 def scope_node(
     item: pytest.Item, fixturedef: pytest.FixtureDef[Any], scope: str
 ) -> pytest.Item | pytest.Collector:
@@ -238,6 +260,21 @@ def finish_fixture(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRe
     pytest's own set-up does the same when a parameter changes.
     """
     fixturedef.finish(request)  # type: ignore[arg-type]
+
+
+def at_end_of_scope(
+    fixturedef: pytest.FixtureDef[Any],
+    request: pytest.FixtureRequest,
+    function: Callable[[], object],
+) -> None:
+    """Let ``function`` be called when the scope of a fixture ends, which may have been torn down before.
+
+    With the scope "directory", that is before the end of its node, the session, unless the run is cut
+    short; so it may be called twice.
+    """
+    request.node.addfinalizer(function)
+    if isinstance(fixturedef, DirectoryFixture):
+        fixturedef.at_end.append(function)
 
 
 def finish_failed_set_up(
@@ -482,9 +519,20 @@ class DirectoryFixture(pytest.FixtureDef[Any]):
     """
 
     def __init__(
-        self, original: pytest.FixtureDef[Any], session: pytest.Session, directory: Path
+        self,
+        original: pytest.FixtureDef[Any],
+        session: pytest.Session,
+        directory: Path,
+        *,
+        is_for_tree: bool,
     ) -> None:
         vars(self).update(vars(original))
+        #: What it is a copy of, the same for all directories.
+        self.original = original
+        #: Whether it is there for the directories below as well.
+        self.is_for_tree = is_for_tree
+        #: What is called when its directory ends.
+        self.at_end: list[Callable[[], object]] = []
         self._directory = directory
         self.cached_result = None
         self._finalizers = []  # type: ignore[misc]

@@ -15,7 +15,15 @@ Finalizer = Callable[[], object]
 def run_finalizers_with(request: pytest.FixtureRequest, run: Callable[[Finalizer], object]) -> None:
     """Let what is added with ``request.addfinalizer`` be called by ``run``."""
     add = request.addfinalizer
-    request.addfinalizer = lambda finalizer: add(lambda: run(finalizer))  # type: ignore[method-assign]
+
+    def add_finalizer(finalizer: Finalizer) -> None:
+        def finish() -> None:
+            __tracebackhide__ = True
+            run(finalizer)
+
+        add(finish)
+
+    request.addfinalizer = add_finalizer  # type: ignore[method-assign]
 
 
 def watch_get(

@@ -18,6 +18,7 @@ from ._locations import location_of
 from ._ownership import OUR_ATTRIBUTE, is_foreign, is_marked
 from ._pytest_names import (
     all_definitions,
+    is_skipped_by_mark,
     known_definitions,
     register_fixture,
     replace_fixture_function,
@@ -105,7 +106,8 @@ class SetupFixtures:
                 if is_listing or fixturedef in reported:
                     continue
                 message = _mistake(item, fixturedef.argname, pair)
-                if message is not None:
+                # Nothing is called for a test that is skipped; what it takes may be missing for a reason.
+                if message is not None and not is_skipped_by_mark(item):
                     reported.add(fixturedef)
                     report = pytest.CollectReport(item.nodeid, "failed", message, [])
                     item.ihook.pytest_collectreport(report=report)
@@ -169,7 +171,13 @@ def _mistake_with(item: pytest.Item, kind: str, fixture: str, values: dict[str, 
     known = known_definitions(item)
     if not known.get(fixture):
         hint = _hint(item, fixture)
-        return _errors.SETUP_UNKNOWN.format(**values, name=fixture, nodeid=item.nodeid, hint=hint)
+        message = _errors.SETUP_UNKNOWN.format(
+            **values, name=fixture, nodeid=item.nodeid, hint=hint
+        )
+        if kind in ("session", "directory"):  # names that only this plugin gives a meaning
+            name = values["function"].rpartition("::")[2]
+            message += f" {_errors.SETUP_HELPER.format(function=name)}"
+        return message
     narrow = known[fixture][-1]
     width = "directory" if is_for_one_directory(narrow) else narrow.scope
     if _WIDTHS.index(width) >= _WIDTHS.index(SCOPES[kind]):

@@ -70,16 +70,19 @@ class SetupFunction:
             return None  # a fixture of that name, or what only pytest knows how to call
         if kind == "class":
             function = getattr(function, "__func__", function)
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(_signature(function).parameters.values())
         if kind == "method" and not inspect.ismethod(function):
             is_static = isinstance(inspect.getattr_static(owner, name), staticmethod)
             parameters = parameters if is_static else parameters[1:]
-        takes_node = kind in _PASSED and bool(parameters) and parameters[0].kind in _POSITIONAL
+        positional = [each for each in parameters if each.kind in _POSITIONAL]
+        mocks, mock_names = _mocks(function)
+        takes_node = kind in _PASSED and len(positional) > mocks
         fixtures = tuple(
             parameter.name
-            for parameter in parameters[int(takes_node) :]
+            for parameter in parameters[takes_node + min(mocks, len(positional)) :]
             if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
             and parameter.default is Parameter.empty
+            and parameter.name not in mock_names
         )
         return cls(name, kind, function, takes_node, fixtures)
 
@@ -110,6 +113,35 @@ class SetupFunction:
         inside = session.inside_fixtures
         depends = any(active_fixture(item, name) in inside for name in self.fixtures)
         return nullcontext() if depends else session.outside()
+
+
+def _signature(function: Function) -> Signature:
+    """Return what can be passed to the function.
+
+    What a decorator has made takes what the function below takes if it hands keyword arguments on.
+    """
+    below = inspect.unwrap(function, stop=lambda each: not _hands_on(each))
+    return inspect.signature(below, follow_wrapped=False)
+
+
+def _hands_on(function: Any) -> bool:
+    parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+    has_keywords = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
+    return has_keywords and callable(function.__wrapped__)
+
+
+def _mocks(function: Function) -> tuple[int, set[str]]:
+    """Return what ``mock.patch`` passes: how many arguments after those passed to it, and which by name.
+
+    pytest leaves the first out as well where a test takes them.
+    """
+    count, names = 0, set()
+    for patching in getattr(function, "patchings", ()):
+        if patching.attribute_name:
+            names |= {each.attribute_name for each in (patching, *patching.additional_patchers)}
+        elif repr(patching.new) == "sentinel.DEFAULT":  # of one library or the other
+            count += 1
+    return count, names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,9 +225,19 @@ def _async_generator(pair: Pair) -> Function:
         fixtures["request"] = request
         if pair.set_up is not None:
             await _call(pair.set_up, request, fixtures)
-        yield
+        import trio  # not before there is something async
+
+        is_cancelled = False
+        try:
+            yield
+        except trio.Cancelled:
+            # A nursery that the set-up has opened, and only the tear-down can leave; what a task in it has
+            # raised comes out there.
+            is_cancelled = True
         if pair.tear_down is not None:
             await _call(pair.tear_down, request, fixtures)
+        if is_cancelled:
+            await trio.lowlevel.checkpoint_if_cancelled()
 
     return fixture
 

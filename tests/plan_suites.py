@@ -340,6 +340,36 @@ _SUITES: dict[str, dict[str, str]] = {
         "a.lines": "",
         "test_b.py": '"""\n>>> 1\n1\n"""\ndef test_a(tmp_path): pass',
     },
+    "parameters_with_a_narrower_scope": {
+        "conftest.py": """
+            @pytest.fixture(scope="session")
+            def s(request): yield
+        """,
+        "test_a.py": """
+            class TestA:
+                @pytest.mark.parametrize("s", [1, 2], indirect=True, scope="module")
+                def test_a(self, s): pass
+            class TestB:
+                def test_b(self, s): pass
+        """,
+        "test_b.py": "def test_a(s): pass",
+    },
+    "set_up_anew_on_another_fixture": {
+        "conftest.py": """
+            @pytest.fixture(scope="session")
+            def s(): yield
+            @pytest.fixture(scope="module", params=[1, 2])
+            def m(s, request): yield
+        """,
+        "test_a.py": "def test_a(m): pass",
+        "test_b.py": """
+            @pytest.mark.parametrize("s", [1, 2], scope="module")
+            def test_b(m, s): pass
+            class TestB:
+                @pytest.mark.parametrize("s", [1, 2], indirect=True, scope="package")
+                def test_d(self, m, s): pass
+        """,
+    },
     "async_functions": {
         "pytest.ini": "[pytest]\ntrio_mode = true\n",
         "test_a.py": """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from harness import Suite
 
@@ -142,6 +144,20 @@ def test_params(suite: Suite) -> None:
     ]
 
 
+def test_one_with_params_may_request_another_one(suite: Suite) -> None:
+    _conftest(
+        suite,
+        """
+@trio_fixture(scope="directory", params=["x", "y"])
+async def letter(request, folder):
+    return request.param + folder
+""",
+    )
+    _tree(suite, "a", "b", test="async def test_a(letter): pass")
+    result = suite.run()
+    assert result.outcomes == {"test_a[x]": "passed", "test_a[y]": "passed"}, result.output
+
+
 def test_an_override_may_request_what_it_overrides(suite: Suite) -> None:
     _conftest(suite)
     suite.write(
@@ -213,6 +229,49 @@ def test_each_tear_down_that_fails_is_reported(suite: Suite) -> None:
     assert "KeyError: 'two'" in result.output
 
 
+_TWO = """
+    import pytest
+    from pytest_trio_scoped import trio_fixture
+    from trace import trace
+    @trio_fixture(scope="directory")
+    async def one():
+        yield
+        {one}
+    @trio_fixture(scope="directory")
+    async def two():
+        yield
+        raise ValueError("two")
+    @pytest.fixture(scope="session", autouse=True)
+    def session():
+        yield
+        trace("end of session")
+"""
+
+
+@pytest.mark.parametrize("one", ["raise KeyboardInterrupt", "pytest.exit('bye')"])
+def test_what_ends_the_run_does_so_beside_a_tear_down_that_fails(suite: Suite, one: str) -> None:
+    suite.write("conftest.py", _TWO.format(one=one))
+    _tree(suite, "a", test="def test_a(one, two): pass")
+    _tree(suite, "b", test="def test_b(): pass")
+    result = suite.run_subprocess()
+    assert (result.exit_code, result.phases) == (2, {"test_a": "passed passed"})
+    assert result.trace == ["end of session"]
+    assert "KeyboardInterrupt" in result.output or "Exit: bye" in result.output
+
+
+@pytest.mark.parametrize("verdict", ["fail", "skip", "xfail"])
+def test_a_verdict_beside_a_tear_down_that_fails_harms_no_other_test(
+    suite: Suite, verdict: str
+) -> None:
+    suite.write("conftest.py", _TWO.format(one=f"pytest.{verdict}('one')"))
+    _tree(suite, "a", test="def test_a(one, two): pass")
+    _tree(suite, "b", test="def test_b(): pass")
+    result = suite.run()
+    assert result.phases == {"test_a": "passed passed failed", "test_b": "passed passed passed"}
+    assert f"{getattr(pytest, verdict).Exception.__name__}: one" in result.output
+    assert "ValueError: two" in result.output
+
+
 def test_a_crash_names_the_scope(suite: Suite) -> None:
     suite.write(
         "conftest.py",
@@ -231,6 +290,46 @@ def test_a_crash_names_the_scope(suite: Suite) -> None:
     assert result.phases == {"test_a": "passed failed passed"}
     assert "ValueError: boom" in result.output
     assert "the fixture 'server' (scope 'directory')" in result.output
+
+
+def test_a_crash_that_nobody_notices_is_told_by_the_last_test_of_the_directory(
+    suite: Suite,
+) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import trio
+        from pytest_trio_scoped import trio_fixture
+        @trio_fixture(scope="directory")
+        async def server(request, nursery):
+            event = request.config.event = trio.Event()
+            async def run():
+                await event.wait()
+                raise ValueError("boom")
+            nursery.start_soon(run)
+            yield
+            nursery.cancel_scope.cancel()
+        """,
+    )
+    crash = """
+        import trio.testing
+        def test_a(server): pass
+        async def test_b(request):
+            request.config.event.set()
+            await trio.testing.wait_all_tasks_blocked()
+    """
+    suite.write("a/test_a.py", textwrap.dedent(crash))
+    suite.write("a/test_b.py", "def test_c(): pass")
+    suite.write("b/test_d.py", "def test_d(server): pass")
+    result = suite.run("--tb=short")
+    assert result.phases == {
+        **dict.fromkeys(("test_a", "test_b", "test_d"), "passed passed passed"),
+        "test_c": "passed passed failed",
+    }
+    assert "conftest.py:9: in run\n" in result.output
+    assert "_crashes.py" not in result.output
+    assert "_directories.py" not in result.output
+    assert "the fixture 'server' (scope 'directory'), which has crashed" in result.output
 
 
 def test_it_is_shown_with_its_scope(suite: Suite) -> None:

@@ -373,6 +373,10 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
         ),
     ),
     "SETUP_HINT": ({"names": "'database'"}, ": 'database'"),
+    "SETUP_HELPER": (
+        {"function": "setup_directory"},
+        "If it is called by other code and not for tests, give setup_directory another name.",
+    ),
     "SETUP_SCOPE": (
         {
             "function": "test_it.py::setup_module",

@@ -122,6 +122,36 @@ def test_a_scope_that_is_too_narrow(suite: Suite) -> None:
     )
 
 
+def test_a_scope_that_is_too_narrow_in_the_order_of_set_up_only(suite: Suite) -> None:
+    # Requested in the order of the arguments, each would find what the other one overrides.
+    suite.write(
+        "conftest.py",
+        "import pytest\n"
+        "@pytest.fixture(scope='module')\ndef a(): pass\n"
+        "@pytest.fixture(scope='module')\ndef b(): pass",
+    )
+    _refuses(
+        suite,
+        """
+        @pytest.fixture(scope="module")
+        def b(a): pass
+
+        @pytest.fixture
+        def a(b): pass
+
+        async def test_a(a, b): pass
+        """,
+        """
+        test_it.py::test_a can't be set up: the fixture 'b' (scope 'module') lasts longer than \
+'a' (scope 'function'), which it requests.
+            test_a  test_it.py:11
+            -> b  test_it.py:5
+            -> a  test_it.py:8
+        Give 'a' the scope 'module', or 'b' a narrower one.
+        """,
+    )
+
+
 def test_each_cause_is_an_error_of_its_own(suite: Suite) -> None:
     suite.tests("async def test_a(one, two): pass\nasync def test_b(one): pass")
     assert [message.splitlines()[0] for message in _errors(suite.run())] == [
@@ -276,6 +306,12 @@ SILENT = {
             if not condition: raise pytest.skip.Exception("no docker")
         @pytest.fixture(autouse=True, scope="session")
         def only_with_docker(): need(False)
+        async def test_a(nobody): pass
+    """,
+    "SkipTest": """
+        import unittest
+        @pytest.fixture(autouse=True)
+        def only_with_docker(): raise unittest.SkipTest("no docker")
         async def test_a(nobody): pass
     """,
     "setup_module": "def setup_module(): pytest.skip('x')\nasync def test_a(nobody): pass",

@@ -181,3 +181,117 @@ def test_a_sync_suite_has_a_plan_and_imports_no_trio(suite: Suite) -> None:
     result = suite.run_subprocess("--trio-plan", "-p", "no:anyio", "-p", "no:hypothesispytest")
     assert result.exit_code == 0, result.output
     assert result.trace == ["False"]
+
+
+def test_a_fixture_for_each_directory_is_one_in_the_table(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        "from pytest_trio_scoped import trio_fixture\n"
+        "@trio_fixture(scope='directory')\nasync def folder(): pass",
+    )
+    for name in "ab":
+        suite.write(f"{name}/test_{name}.py", "def test_it(folder): pass")
+    assert _plan(suite.run("--trio-plan", "a", "b"))[-5:] == [
+        "",
+        "fixture         scope      set up  tests  requests  defined in",
+        "folder (async)  directory  2       2                conftest.py:2",
+        "",
+        "2 tests, 2 fixture instances, 2 set-ups; at most 1 async fixture side by side",
+    ]
+
+
+def test_a_new_parameter_ends_what_lives_for_another_directory(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+        from pytest_trio_scoped import trio_fixture
+        @pytest.fixture(scope="session", params=[1, 2])
+        def server(): pass
+        @trio_fixture(scope="directory")
+        async def folder(server): pass
+        """,
+    )
+    for name in "ab":
+        suite.write(f"{name}/test_{name}.py", "def test_it(folder): pass")
+    assert _plan(suite.run("--trio-plan", "a", "b"))[:-6] == [
+        "session",
+        "  + server[1]",
+        "  directory a",
+        "    + folder (async)",
+        "    module a/test_a.py",
+        "      test_it[1]: server[1], folder",
+        "  directory b",
+        "    + folder (async)",
+        "    module b/test_b.py",
+        "      test_it[1]: server[1], folder",
+        "    - folder",
+        "  directory a",
+        "    - folder",
+        "  - server[1]",
+        "  + server[2]",
+        "  directory a",
+        "    + folder (async)",
+        "    module a/test_a.py",
+        "      test_it[2]: server[2], folder",
+        "  directory b",
+        "    + folder (async)",
+        "    module b/test_b.py",
+        "      test_it[2]: server[2], folder",
+    ]
+
+
+def test_tests_that_a_mark_skips_need_nothing(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.fixture(scope="module")
+        async def db(): trace("never")
+
+        @pytest.mark.skip
+        async def test_a(db): pass
+
+        @pytest.mark.skipif("True", reason="no database")
+        def test_b(db): pass
+
+        @pytest.mark.xfail(run=False)
+        def test_c(db): pass
+
+        @pytest.mark.skipif(False, reason="all is well")
+        @pytest.mark.xfail
+        async def test_d(tmp_path): pass
+
+        @pytest.mark.skipif(True)
+        def test_no_reason(db): pass
+        """
+    )
+    assert _plan(suite.run("--trio-plan"))[:-6] == [
+        "session",
+        "  module test_it.py",
+        "    test_a (async) (skipped)",
+        "    test_b (skipped)",
+        "    test_c (skipped)",
+        "  + tmp_path_factory",
+        "  module test_it.py",
+        "    test_d (async): tmp_path_factory, tmp_path",
+        "    test_no_reason (skipped)",
+    ]
+    assert suite.run().trace == []
+
+
+def test_nothing_is_set_up_ahead_for_tests_that_a_mark_skips(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.fixture(scope="module")
+        async def db(): trace("never")
+
+        class TestIt:
+            @pytest.fixture(scope="class", autouse=True)
+            @classmethod
+            def own(cls): trace("own")
+            def test_a(self): pass
+            @pytest.mark.skip
+            def test_b(self, db): pass
+        """
+    )
+    suite.ini("trio_fixture_order = plan")
+    assert suite.run().trace == ["own"]

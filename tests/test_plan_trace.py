@@ -46,6 +46,22 @@ _RECORDER = """
         trace(f"test {item.nodeid}")
 """
 
+#: Lets tests of all files take turns.
+_ALTERNATING = """
+    import itertools
+
+    def pytest_collection_modifyitems(items):
+        files = {}
+        for item in items:
+            files.setdefault(item.path, []).append(item)
+        turns = itertools.zip_longest(*files.values())
+        items[:] = [item for turn in turns for item in turn if item is not None]
+"""
+_BACKWARDS = """
+    def pytest_collection_modifyitems(items):
+        items.reverse()
+"""
+
 
 @pytest.mark.parametrize("order", ["pytest", "plan"])
 @pytest.mark.parametrize("name", sorted(SUITES))
@@ -62,6 +78,36 @@ def test_a_run_is_as_planned(suite: Suite, name: str, order: str) -> None:
     assert [line for line in happened if line.startswith("setup")]
     if order == "plan" and not any(" True of " in line for line in happened):
         assert _is_nested(happened)
+
+
+@pytest.mark.parametrize("order", ["pytest", "plan"])
+@pytest.mark.parametrize("moved", ["", _BACKWARDS, _ALTERNATING], ids=["as it is", "back", "turns"])
+def test_directories_are_kept_as_planned(suite: Suite, moved: str, order: str) -> None:
+    suite.write("recorder.py", _RECORDER + moved)
+    suite.ini()
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+        from pytest_trio_scoped import trio_fixture
+        @trio_fixture(scope="directory", params=[1, 2])
+        def d(): yield
+        @trio_fixture(scope="directory", autouse=True)
+        async def a(request): yield
+        @pytest.fixture(scope="module")
+        def m(): yield
+        """,
+    )
+    suite.write("a/conftest.py", "def setup_directory(): pass\ndef teardown_directory(): pass")
+    suite.write("a/__init__.py", "")
+    test = "def test_a(d, m): pass\nclass TestA:\n    def test_b(self, m): pass\ndef test_c(): pass"
+    for name in ("a/test_a.py", "a/b/test_b.py", "a/b/test_c.py", "c/test_d.py", "test_e.py"):
+        suite.write(name, test)
+    result = suite.run("-p", "recorder", "-o", f"trio_fixture_order={order}")
+    assert set(result.outcomes.values()) == {"passed"}, result.output
+    lines = [line.partition(" of ")[0] for line in result.trace]  # to pytest, it is the session's
+    planned = [line[8:] for line in lines if line.startswith("planned ")]
+    assert planned == [line for line in lines if not line.startswith("planned ")]
 
 
 def _is_nested(happened: list[str]) -> bool:

@@ -734,3 +734,23 @@ def test_the_async_source_is_what_runs_and_what_is_shown(suite: Suite) -> None:
             suite, "-p", "no:trio_scoped", "-o", "addopts=", "-W", "default", "-c", "/dev/null"
         ).output
     )
+
+
+def test_a_sync_tear_down_that_fails_looks_as_without_the_plugin(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.fixture
+        def resource(request):
+            request.addfinalizer(lambda: 1 / 0)
+            yield
+            raise ValueError("boom")
+
+        def test_a(resource): pass
+        """,
+        trio_mode=False,
+    )
+    outputs = []
+    for plugin in ([], ["-p", "no:trio_scoped"]):
+        output = run_quietly(suite, *plugin).output
+        outputs.append(output[output.index("= ERRORS =") : output.rindex(" in ")])
+    assert outputs[0] == outputs[1]

@@ -268,6 +268,68 @@ def test_the_tear_down_closes_what_the_set_up_has_opened(suite: Suite) -> None:
     assert (result.outcomes, result.trace) == ({"TestIt::test_a": "passed"}, ["closed"])
 
 
+def test_the_tear_down_leaves_a_nursery_of_the_set_up_in_which_a_task_has_failed(
+    suite: Suite,
+) -> None:
+    suite.tests(
+        """
+        import trio.testing
+
+        class TestIt:
+            async def setup_method(self):
+                self.manager = trio.open_nursery()
+                self.nursery = await self.manager.__aenter__()
+
+            async def teardown_method(self):
+                trace("tear-down")
+                await self.manager.__aexit__(None, None, None)
+
+            async def fail(self):
+                raise ValueError("boom")
+
+            async def test_a(self):
+                self.nursery.start_soon(self.fail)
+                await trio.sleep_forever()
+
+            async def test_b(self):
+                self.nursery.cancel_scope.cancel()
+                await trio.testing.wait_all_tasks_blocked()
+        """
+    )
+    result = suite.run("-rA")
+    assert result.phases == {
+        "TestIt::test_a": "passed failed passed",
+        "TestIt::test_b": "passed failed passed",
+    }
+    assert result.trace == ["tear-down", "tear-down"]
+    assert "ValueError: boom" in result.output
+    assert "cancelled the test, but raised no error" in result.output
+    assert "opened a nursery" not in result.output
+
+
+def test_a_nursery_of_a_set_up_that_fails_cancels_its_tear_down(suite: Suite) -> None:
+    suite.tests(
+        """
+        async def fail():
+            raise ValueError("boom")
+
+        async def setup_function(function, nursery):
+            nursery.start_soon(fail)
+
+        async def teardown_function():
+            trace("tear-down")
+            await trio.sleep_forever()
+
+        async def test_a():
+            await trio.sleep_forever()
+        """
+    )
+    result = suite.run()
+    assert result.phases == {"test_a": "passed failed passed"}
+    assert result.trace == ["tear-down"]
+    assert "ValueError: boom" in result.output
+
+
 def test_a_nursery_lasts_until_after_the_tear_down(suite: Suite) -> None:
     suite.tests(
         """
@@ -329,6 +391,70 @@ def test_plain_sync_ones_are_left_to_pytest(suite: Suite) -> None:
     assert result.trace == ["setup_module", "setup_class", "setup_method", "False () {}"]
     for name in ("module", "function", "class", "method"):
         assert f"_xunit_setup_{name}_fixture" in result.output
+
+
+def test_what_decorators_pass_is_left_to_pytest(suite: Suite) -> None:
+    suite.tests(
+        """
+        import functools
+        from unittest import mock
+
+        def giving_a_value(function):
+            @functools.wraps(function)
+            def decorated(*arguments):
+                return function(*arguments, 42)
+            return decorated
+
+        @mock.patch("os.getcwd")
+        @mock.patch("os.listdir")
+        def setup_module(first, second): trace("module")
+
+        @giving_a_value
+        def setup_function(value): trace(f"function {value}")
+
+        class TestIt:
+            @mock.patch("os.getcwd")
+            def setup_method(self, method, mocked): trace("method")
+
+            @giving_a_value
+            def teardown_method(self, method, value): trace(f"end of method {value}")
+
+            def test_a(self): pass
+
+        def test_b(): pass
+        """
+    )
+    result = suite.run()
+    assert set(result.outcomes.values()) == {"passed"}, result.output
+    assert result.trace == ["module", "method", "end of method 42", "function 42"]
+
+
+def test_async_ones_may_be_decorated_by_mock(suite: Suite) -> None:
+    suite.tests(
+        """
+        from unittest import mock
+
+        @pytest.fixture(scope="session")
+        async def database(): return "database"
+
+        @mock.patch("os.getcwd")
+        async def setup_module(module, mocked, database):
+            assert isinstance(mocked, mock.Mock)
+            trace(f"module {database}")
+
+        class TestIt:
+            @mock.patch("os.getcwd", new=None)
+            @mock.patch("os.listdir")
+            async def setup_method(self, method, mocked, database):
+                assert isinstance(mocked, mock.Mock)
+                trace(f"method {database}")
+
+            def test_a(self): pass
+        """
+    )
+    result = suite.run()
+    assert result.outcomes == {"TestIt::test_a": "passed"}, result.output
+    assert result.trace == ["module database", "method database"]
 
 
 def test_a_fixture_called_like_a_set_up_function_stays_one(suite: Suite) -> None:
@@ -450,6 +576,28 @@ def test_an_unknown_name_is_an_error_of_the_collection(suite: Suite) -> None:
         "Define it where the test can see it, or correct the name: 'database'."
     ) in output
     assert "Interrupted: 1 error during collection" in output
+
+
+def test_what_is_skipped_by_a_mark_may_take_what_does_not_exist(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.mark.skipif(True, reason="no database")
+        class TestIt:
+            def setup_class(cls, database): trace("never")
+            async def setup_method(self, method, database): trace("never")
+            async def test_a(self): trace("never")
+            def test_b(self): trace("never")
+
+        def test_c(): pass
+        """
+    )
+    result = suite.run()
+    assert result.outcomes == {
+        "TestIt::test_a": "skipped",
+        "TestIt::test_b": "skipped",
+        "test_c": "passed",
+    }
+    assert result.trace == []
 
 
 def test_a_narrow_fixture_is_an_error_of_the_collection(suite: Suite) -> None:

@@ -7,6 +7,7 @@ import functools
 import inspect
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -76,6 +77,42 @@ def test_what_a_decorated_function_takes_is_what_the_function_below_takes() -> N
     def decorated(*args: object, **kwargs: object) -> None: ...
 
     assert _of(decorated, "module").fixtures == ("database",)
+
+
+def test_what_a_decorator_passes_by_itself_is_no_fixture() -> None:
+    def below(module: object, value: int) -> None: ...
+
+    @functools.wraps(below)
+    def decorated(*args: object) -> None: ...
+
+    assert _of(decorated, "module").fixtures == ()
+
+
+def _two(module: object, first: object, second: object, *, database: object) -> None: ...
+def _named(module: object, database: object, getcwd: object, listdir: object) -> None: ...
+def _mocks_only(first: object, second: object) -> None: ...
+
+
+_twice = mock.patch("os.getcwd")(mock.patch("os.listdir")(_two))
+_new = mock.patch("os.getcwd", new=None)(mock.patch("os.listdir")(_two))
+_by_name = mock.patch.multiple("os", getcwd=mock.DEFAULT, listdir=mock.DEFAULT)(_named)
+_without_node = mock.patch("os.getcwd")(mock.patch("os.listdir")(_mocks_only))
+
+
+@pytest.mark.parametrize(
+    ("function", "takes_node", "fixtures"),
+    [
+        (_twice, True, ("database",)),
+        (_new, True, ("second", "database")),
+        (_by_name, True, ("database",)),
+        (_without_node, False, ()),
+    ],
+)
+def test_what_mock_passes_is_no_fixture(
+    function: Any, takes_node: bool, fixtures: tuple[str, ...]
+) -> None:
+    found = _of(function, "module")
+    assert (found.takes_node, found.fixtures) == (takes_node, fixtures)
 
 
 @pytest.mark.parametrize("what", [None, 42, pytest.fixture(lambda: None), SimpleNamespace()])

@@ -211,6 +211,8 @@ def test_an_unknown_name_is_an_error_of_the_collection(suite: Suite) -> None:
     assert (
         "conftest.py::setup_session requests the fixture 'nobody', which does not exist for "
         "test_it.py::test_a.\nconftest.py:1\n"
+        "Define it where the test can see it, or correct the name. If it is called by other code and not "
+        "for tests, give setup_session another name.\n"
     ) in result.output
 
 
