@@ -51,14 +51,10 @@ class OwnOutput:
                 self._capturing.resume_capturing()
 
     def begin(self, state: OwnState) -> None:
-        """Give ``state``, which is in place, a capturing of its own, which is suspended."""
+        """Give ``state``, which is not in place, a capturing of its own; to be suspended once it is."""
         captures: Any = [_OwnCapture(state, stream) for stream in self._streams]
-        if self._stdin.shared is None:
-            state_capture = MultiCapture(None, *captures)
-        else:
-            state_capture = MultiCapture(self._stdin, *captures)  # type: ignore[arg-type]
-        state.capture = state_capture
-        state_capture.suspend_capturing()
+        stdin: Any = None if self._stdin.shared is None else self._stdin
+        state.capture = MultiCapture(stdin, *captures)
 
 
 class _SharedInput:

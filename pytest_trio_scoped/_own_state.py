@@ -61,11 +61,13 @@ class OwnStates:
             stack.enter_context(self._logs.running(lambda: sys.stderr))
             outer = self._initial = places.read()
             base = turns.base = OwnState(turns, outer)
+            if self._output is not None:
+                self._output.begin(base)
             stack.callback(places.swap, None, outer)
+            places.swap(None, base)
             turns.in_place = base
             stack.callback(self._leave)
             if self._output is not None:
-                self._output.begin(base)
                 base.capture.resume_capturing()
             stack.enter_context(self._warnings.running())
             stack.enter_context(catching_warnings_of_nobody(self._config))
@@ -102,11 +104,13 @@ class OwnStates:
         """Make the state of a test, which belongs to the calling context from now on, and put it in place."""
         state = OwnState(self._turns, self._initial)
         self._logs.begin(state)
+        if self._output is not None:
+            self._output.begin(state)
         self._live.add(state)
         OWNER.set(state)
         self.put(state)
         if self._output is not None:
-            self._output.begin(state)
+            state.capture.suspend_capturing()
         return state
 
     def end(self, state: OwnState) -> None:

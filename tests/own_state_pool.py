@@ -52,9 +52,8 @@ def in_child(function: Callable[[], object]) -> None:
     if not _pools:
         function()
         return
-    pool = _pools[-1]
-    context = contextvars.copy_context()
-    pool.children.append((context, function))
+    strand = _pools[-1].strand
+    strand.children.append((contextvars.copy_context(), function))
     turn()
 
 
@@ -64,6 +63,7 @@ class Strand:
         self.state: OwnState | None = None
         self.greenlet = greenlet.greenlet(self.run)
         self.setup_state = SetupState()
+        self.children: list[tuple[contextvars.Context, Callable[[], object]]] = []
         if isinstance(item, pytest.Function):
             request: Any = item._request
             request._arg2fixturedefs = {
@@ -94,22 +94,22 @@ class Pool:
         self.session = session
         self.states = OwnStates(session.config)
         self.main = greenlet.getcurrent()
-        self.children: list[tuple[contextvars.Context, Callable[[], object]]] = []
+        self.strand: Strand
 
     def run(self) -> None:
         strands = deque(Strand(self, item) for item in self.session.items)
         while strands:
-            strand = strands.popleft()
+            strand = self.strand = strands.popleft()
+            while strand.children:
+                context, function = strand.children.pop(0)
+                self.states.put(self.states.of_context(context))
+                context.run(function)
+                self.states.put(None)
             self.states.put(strand.state)
             self.session._setupstate = strand.setup_state
             strand.greenlet.switch()
             if not strand.greenlet.dead:
                 strands.append(strand)
-            if not strands or strand.item is self.session.items[-1]:
-                children, self.children = self.children, []
-                for context, function in children:
-                    self.states.put(self.states.of_context(context))
-                    context.run(function)
 
 
 def snapshot(config: pytest.Config) -> dict[str, Any]:

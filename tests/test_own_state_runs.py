@@ -126,6 +126,7 @@ def overlapping(suite: Suite) -> Suite:
 
 
 def record(suite: Suite, *arguments: str) -> tuple[str, str, int]:
+    (suite.path / "record.json").unlink(missing_ok=True)
     result = suite.run_subprocess(
         "-p", "own_state_pool", "-p", "recorder", "-W", "default", *arguments
     )
