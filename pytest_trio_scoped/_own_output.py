@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ._own_slots import OwnState, Turns
-from ._pytest_state_names import MultiCapture
+from ._pytest_state_names import MultiCapture, subtests_without_descriptors
 
 ENCODING = "utf-8"
 
@@ -43,7 +43,8 @@ class OwnOutput:
         for stream in self._streams:
             stream.terminal = getattr(sys, stream.name)
         try:
-            yield
+            with subtests_without_descriptors():
+                yield
         finally:
             for stream in self._streams:
                 stream.show_rest()

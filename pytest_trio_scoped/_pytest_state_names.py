@@ -22,6 +22,11 @@ from _pytest.warnings import catch_warnings_for_item
 
 from ._own_slots import Slots
 
+try:
+    import _pytest.subtests as pytest_subtests  # since pytest 9
+except ImportError:
+    pytest_subtests = None  # type: ignore[assignment]
+
 __all__ = [
     "IS_ATTACHED_TO_ALL_LOGGERS",
     "LogCaptureHandler",
@@ -32,6 +37,7 @@ __all__ = [
     "live_log_without_capture",
     "log_settings",
     "showing_warnings_by",
+    "subtests_without_descriptors",
 ]
 
 # LogCaptureHandler: what ``caplog.handler`` is; public by its name in the documentation only.
@@ -153,13 +159,30 @@ def attaching_logs_by(
 
     pytest puts handlers on the root logger and takes them away in the order of a stack.
     """
-    module: Any = pytest_logging
-    original = module.catching_logs
-    module.catching_logs = lambda handler, level=None: attach(original, handler, level)
+    modules: list[Any] = [pytest_logging, *([pytest_subtests] if pytest_subtests else [])]
+    original = pytest_logging.catching_logs
+    for module in modules:
+        module.catching_logs = lambda handler, level=None: attach(original, handler, level)
     try:
         yield
     finally:
-        module.catching_logs = original
+        for module in modules:
+            module.catching_logs = original
+
+
+@contextmanager
+def subtests_without_descriptors() -> Iterator[None]:
+    """Let subtests capture what their test prints, and not the descriptors of all."""
+    module: Any = pytest_subtests
+    if module is None:
+        yield
+        return
+    original = module.FDCapture
+    module.FDCapture = module.SysCapture
+    try:
+        yield
+    finally:
+        module.FDCapture = original
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """A small pool: every test of an inner suite in a greenlet of its own, switched at known points.
 
 A plugin for inner suites.  A test calls ``turn()`` to let all others go on, ``in_child(f)`` to have ``f``
-called by a child task of its, ``in_nobody(f)`` to have it called by no test.  With the option ``--one-by-one``
-pytest runs the tests as always, and these call ``f`` at once.
+called by a child task of its, ``in_nobody(f)`` to have it called by no test.  With the option
+``--one-by-one`` pytest runs the tests as always, and these call ``f`` at once.
 """
 
 from __future__ import annotations

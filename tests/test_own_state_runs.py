@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from harness import Suite
 
-SUITE = '''
+SUITE = """
     import contextlib, io, logging, os, sys, threading, unittest, warnings
     import pytest
     from own_state_pool import in_child, turn
@@ -97,9 +95,9 @@ SUITE = '''
             turn()
             print("unit after")
             self.assertEqual([1], [2])
-'''
+"""
 
-RECORDER = '''
+RECORDER = """
     import json, re
 
     warned = []
@@ -115,7 +113,7 @@ RECORDER = '''
     def pytest_unconfigure():
         with open("record.json", "w") as file:
             json.dump([sorted(reports), sorted(warned)], file, indent=1)
-'''
+"""
 
 
 @pytest.fixture
@@ -157,6 +155,226 @@ def test_sections_are_those_of_a_run_one_by_one(
     overlapping: Suite, arguments: tuple[str, ...]
 ) -> None:
     alone, *_, expected = record(overlapping, "--one-by-one", *arguments)
-    together, output, exit_code = record(overlapping, *arguments)
+    together, _, exit_code = record(overlapping, *arguments)
     assert together == alone
     assert exit_code == expected
+
+
+def run_together(suite: Suite, source: str, *arguments: str, stdin: str | None = None) -> Any:
+    """Return how the tests in ``source`` ended, which are in flight together."""
+    suite.tests("from own_state_pool import in_nobody, turn\n" + textwrap.dedent(source))
+    suite.write("recorder.py", RECORDER)
+    result = suite.run_subprocess("-p", "own_state_pool", "-p", "recorder", *arguments, stdin=stdin)
+    assert "INTERNALERROR" not in result.output
+    assert "CHANGED" not in result.output, result.output
+    return result
+
+
+def recorded(suite: Suite) -> tuple[list[Any], list[Any]]:
+    """Return the sections that are not empty by test and phase, and the warnings by test."""
+    reports, warned = json.loads((suite.path / "record.json").read_text())
+    sections = [
+        (nodeid.partition("::")[2], title, text)
+        for nodeid, when, _, sections, _ in reports
+        for title, text in sections
+        if when == "teardown"
+    ]
+    return sections, [(nodeid, message) for nodeid, _, message, _ in warned]
+
+
+def test_what_belongs_to_no_test_is_reported(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        import logging, warnings
+
+        def test_a():
+            turn()
+
+        def test_b():
+            in_nobody(lambda: print("printed"))
+            in_nobody(lambda: logging.getLogger("x").error("logged"))
+            in_nobody(lambda: warnings.warn("warned"))
+
+        def test_c():
+            turn()
+            turn()
+            in_nobody(lambda: warnings.warn("warned", RuntimeWarning))
+
+        def test_d():
+            with pytest.raises(FutureWarning):
+                in_nobody(lambda: warnings.warn("raised", FutureWarning))
+        """,
+        "-W",
+        "default",
+        "-W",
+        "error::FutureWarning",
+    )
+    assert result.outcomes == dict.fromkeys(["test_a", "test_b", "test_c", "test_d"], "passed")
+    sections, warned = recorded(suite)
+    assert sections == [
+        ("test_b", "Captured stdout call", "printed\n"),
+        ("test_b", "Captured log call", "ERROR    x:test_it.py:11 logged"),
+    ]
+    assert warned == [("", "warned"), ("", "warned")]
+
+
+def test_debugger_stops_the_capturing_of_its_test(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        def test_a():
+            print("before a")
+            turn()
+            breakpoint()
+            print("after a")
+            turn()
+            assert 0
+
+        def test_b():
+            print("before b")
+            turn()
+            print("after b")
+            turn()
+        """,
+        stdin="print('typed', 6 * 7)\ncontinue\n",
+    )
+    assert result.outcomes == {"test_a": "failed", "test_b": "passed"}
+    assert "typed 42" in result.output
+    assert recorded(suite)[0] == [
+        ("test_a", "Captured stdout call", "before a\nafter a\n"),
+        ("test_b", "Captured stdout call", "before b\nafter b\n"),
+    ]
+
+
+def test_debugger_after_a_failure_shows_what_the_test_has_printed(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        def test_a():
+            print("of a")
+            turn()
+            assert 0
+
+        def test_b():
+            print("of b")
+            turn()
+            turn()
+        """,
+        "--pdb",
+        stdin="continue\n",
+    )
+    assert result.outcomes == {"test_a": "failed", "test_b": "passed"}
+    assert "of a" in result.output.partition("entering PDB")[0]
+    assert "of b" not in result.output
+
+
+def test_live_logs_and_log_files_have_all(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        import logging
+
+        @pytest.mark.parametrize("name", "ab")
+        def test_it(name):
+            print("before", name)
+            turn()
+            logging.getLogger("x").info("logged by %s", name)
+            print("after", name)
+            turn()
+            in_nobody(lambda: logging.getLogger("x").info("logged by nobody"))
+        """,
+        "--log-cli-level=INFO",
+        "--log-file=log.txt",
+        "--log-file-level=INFO",
+    )
+    lines = [line for line in result.output.splitlines() if "logged by" in line]
+    assert len(lines) == 4
+    assert len((suite.path / "log.txt").read_text().splitlines()) == 4
+    assert "before" not in result.output
+
+
+def test_levels_of_caplog_are_those_of_a_test(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        import logging
+        log = logging.getLogger("x")
+
+        @pytest.mark.parametrize("level", [10, 20, 30, 40])
+        def test_it(level, caplog):
+            caplog.set_level(level, logger="x")
+            turn()
+            assert log.level == level
+            for each in (10, 20, 30, 40):
+                log.log(each, "at %s", each)
+                turn()
+            assert [record.levelno for record in caplog.records] == list(range(level, 50, 10))
+            with caplog.at_level(50):
+                turn()
+                assert logging.getLogger().level == 50
+            turn()
+            assert logging.getLogger().level == 30
+
+        def test_disabled(caplog):
+            logging.disable(logging.NOTSET)
+            with caplog.at_level(20):
+                turn()
+
+        def test_none():
+            for _ in range(3):
+                turn()
+                assert log.level == 0
+        """,
+    )
+    assert set(result.outcomes.values()) == {"passed"}, result.output
+
+
+def test_logs_are_not_lost_when_a_test_configures_logging(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        import logging, logging.config
+
+        def test_a(caplog):
+            for _ in range(3):
+                logging.getLogger().error("of a")
+                turn()
+            assert caplog.messages == ["of a"] * 3
+
+        def test_b():
+            turn()
+            options = {"version": 1, "disable_existing_loggers": False, "root": {"handlers": []}}
+            logging.config.dictConfig(options)
+            turn()
+        """,
+    )
+    assert set(result.outcomes.values()) == {"passed"}, result.output
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="subtests are in pytest since 9.0")
+def test_subtests_have_what_is_theirs(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        import logging, os
+
+        @pytest.mark.parametrize("name", "ab")
+        def test_it(name, subtests):
+            with subtests.test("sub"):
+                print("printed by", name)
+                turn()
+                logging.getLogger("x").error("logged by %s", name)
+                os.write(1, b"descriptor\\n")
+                turn()
+                print("again by", name)
+                turn()
+                assert 0
+        """,
+    )
+    assert result.output.count("descriptor\n") == 2
+    reports = re.split("_{5,} test_it", result.output)[1:]
+    for name, report in zip("ab", reports, strict=False):
+        assert f"printed by {name}\nagain by {name}\n" in report
+        other = {"a": "b", "b": "a"}[name]
+        assert f"by {other}" not in report
