@@ -22,10 +22,11 @@ from _pytest.warnings import catch_warnings_for_item
 
 from ._own_slots import Slots
 
+pytest_subtests: Any
 try:
     import _pytest.subtests as pytest_subtests  # since pytest 9
 except ImportError:
-    pytest_subtests = None  # type: ignore[assignment]
+    pytest_subtests = None
 
 __all__ = [
     "IS_ATTACHED_TO_ALL_LOGGERS",

@@ -24,9 +24,6 @@ from own_state_pool import snapshot
 from pytest_trio_scoped._own_slots import OWNER, Slots
 from pytest_trio_scoped._own_state import OwnState, OwnStates
 
-for name in ("shop", "quiet"):
-    logging.getLogger(name)  # known before the first snapshot
-
 
 @pytest.fixture
 def states(pytestconfig: pytest.Config) -> OwnStates:
