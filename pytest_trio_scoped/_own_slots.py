@@ -61,7 +61,7 @@ class OwnState(Slots):
     Context variables of tasks that outlive the test refer to it.
     """
 
-    __slots__ = ("err", "is_over", "levels", "log_handlers", "out", "told", "turns")
+    __slots__ = ("err", "errors", "is_over", "levels", "log_handlers", "out", "told", "turns")
 
     def __init__(self, turns: Turns, initial: Slots) -> None:
         initial.copy_to(self)
@@ -69,6 +69,8 @@ class OwnState(Slots):
         #: What was printed since the last phase.
         self.out: list[bytes] = []
         self.err: list[bytes] = []
+        #: What was raised in the test's turns where nothing could catch it, until its phase ends.
+        self.errors: tuple[list[Any], ...] = ()
         #: The handlers that get the test's records, while they are attached.
         self.log_handlers: tuple[Any, ...] = ()
         #: The levels that the test has changed: those of others while it has its turn, else its own.
@@ -79,7 +81,7 @@ class OwnState(Slots):
 
     def drop(self) -> None:
         super().drop()
-        self.log_handlers = ()
+        self.log_handlers = self.errors = ()
         self.out, self.err = [], []
         self.levels, self.told = {}, set()
 

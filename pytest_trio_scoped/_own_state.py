@@ -26,7 +26,7 @@ from ._own_logs import OwnLogs, put_levels
 from ._own_output import OwnOutput
 from ._own_slots import OWNER, OwnState, Slots, Turns
 from ._own_warnings import OwnWarnings
-from ._pytest_state_names import Places, catching_warnings_of_nobody
+from ._pytest_state_names import Places, catching_warnings_of_nobody, unreported_errors
 
 __all__ = ["OwnState", "OwnStates"]
 
@@ -38,6 +38,7 @@ class OwnStates:
         self._config = config
         self._places = Places(config)
         self._turns = Turns()
+        self._errors = unreported_errors(config)
         self._warnings = OwnWarnings(self._turns)
         self._logs = OwnLogs(self._turns, config)
         self._output: OwnOutput | None = None
@@ -119,6 +120,7 @@ class OwnStates:
         self._live.discard(state)
         if not state.is_over:
             state.is_over = True
+            self._give_errors(state)
             self._turns.base.out += state.out
             self._turns.base.err += state.err
             state.drop()
@@ -137,11 +139,23 @@ class OwnStates:
             put_levels(last, is_leaving=True)
         self._places.swap(last, state)
         turns.in_place = state
+        unraisable, of_threads = self._errors
+        if (unraisable or of_threads) and last is not turns.base:
+            last.errors = tuple(
+                [errors.popleft() for _ in range(len(errors))] for errors in self._errors
+            )
+        if state.errors:
+            self._give_errors(state)
         self._logs.keep_router()
         if state.levels:
             put_levels(state, is_leaving=False)
         if self._warnings.has_notes:
             self._warnings.forget()
+
+    def _give_errors(self, state: OwnState) -> None:
+        for errors, own in zip(self._errors, state.errors, strict=False):  # none has none
+            errors.extend(own)
+        state.errors = ()
 
     def of_context(self, context: Context) -> OwnState | None:
         """Return the state of the test in flight to which ``context`` belongs."""

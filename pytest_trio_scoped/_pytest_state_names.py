@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import SimpleNamespace
@@ -18,6 +19,8 @@ import pytest
 from _pytest.assertion import util
 from _pytest.capture import MultiCapture
 from _pytest.logging import LogCaptureHandler
+from _pytest.threadexception import thread_exceptions
+from _pytest.unraisableexception import unraisable_exceptions
 from _pytest.warnings import catch_warnings_for_item
 
 from ._own_slots import Slots
@@ -39,6 +42,7 @@ __all__ = [
     "log_settings",
     "showing_warnings_by",
     "subtests_without_descriptors",
+    "unreported_errors",
 ]
 
 # LogCaptureHandler: what ``caplog.handler`` is; public by its name in the documentation only.
@@ -144,6 +148,15 @@ def showing_warnings_by(
         yield original_mutated
     finally:
         module._showwarnmsg, module._filters_mutated = original, original_mutated
+
+
+def unreported_errors(config: pytest.Config) -> tuple[deque[Any], deque[Any]]:
+    """Return where pytest collects what ``__del__`` and threads raise, for the next phase that ends.
+
+    Without its plugins, nobody adds to what is returned.
+    """
+    stash = config.stash
+    return stash.get(unraisable_exceptions, deque()), stash.get(thread_exceptions, deque())
 
 
 def log_settings(config: pytest.Config) -> tuple[Any, int | None] | None:

@@ -359,6 +359,50 @@ def test_logs_are_not_lost_when_a_test_configures_logging(suite: Suite) -> None:
     assert set(result.outcomes.values()) == {"passed"}, result.output
 
 
+def test_errors_that_nothing_could_catch_are_those_of_a_test(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        import threading
+
+        class Broken:
+            def __del__(self):
+                raise ValueError("in __del__")
+
+        def fail():
+            raise ValueError("in a thread")
+
+        def test_a():
+            turn()
+            Broken()
+            turn()
+            turn()
+
+        def test_b():
+            turn()
+            turn()
+
+        def test_c():
+            turn()
+            thread = threading.Thread(target=fail)
+            thread.start()
+            thread.join()
+            turn()
+            turn()
+
+        def test_d():
+            turn()
+            turn()
+        """,
+    )
+    assert result.outcomes == {
+        "test_a": "failed",
+        "test_b": "passed",
+        "test_c": "failed",
+        "test_d": "passed",
+    }
+
+
 @pytest.mark.skipif(pytest.version_tuple < (9,), reason="subtests are in pytest since 9.0")
 def test_subtests_have_what_is_theirs(suite: Suite) -> None:
     result = run_together(
