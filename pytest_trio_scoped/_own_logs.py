@@ -130,15 +130,19 @@ class OwnLogs:
                 state.levels.setdefault(key, _level(key))
 
 
-def put_levels(state: OwnState, *, is_leaving: bool) -> None:
-    """Exchange the levels of ``state`` with those in place; drop those that are no longer changed."""
-    for key, other in list(state.levels.items()):
-        present = _level(key)
-        if present != other:
-            _set_level(key, other)
-            state.levels[key] = present
-        elif is_leaving:
-            del state.levels[key]
+def swap_levels(last: OwnState, coming: OwnState) -> None:
+    """Put the levels in place that ``coming`` has changed, and take those of ``last`` away.
+
+    What both have in common is left alone: each change makes logging forget what all loggers have found out.
+    """
+    others, own = last.levels, coming.levels
+    # What it has set back by now is no longer its own.
+    last.levels = {key: level for key in others if (level := _level(key)) != others[key]}
+    coming.levels = {key: others.get(key, _level(key)) for key in own}
+    for key in others.keys() | own.keys():
+        level = own[key] if key in own else others[key]
+        if _level(key) != level:
+            _set_level(key, level)
 
 
 def _level(key: Any) -> int:

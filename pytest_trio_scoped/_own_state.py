@@ -22,7 +22,7 @@ from contextvars import Context
 
 import pytest
 
-from ._own_logs import OwnLogs, put_levels
+from ._own_logs import OwnLogs, swap_levels
 from ._own_output import OwnOutput
 from ._own_slots import OWNER, OwnState, Slots, Turns
 from ._own_warnings import OwnWarnings
@@ -135,8 +135,6 @@ class OwnStates:
             state = turns.base
             if state is last:
                 return
-        if last.levels:
-            put_levels(last, is_leaving=True)
         self._places.swap(last, state)
         turns.in_place = state
         unraisable, of_threads = self._errors
@@ -147,8 +145,8 @@ class OwnStates:
         if state.errors:
             self._give_errors(state)
         self._logs.keep_router()
-        if state.levels:
-            put_levels(state, is_leaving=False)
+        if last.levels or state.levels:
+            swap_levels(last, state)
         if self._warnings.has_notes:
             self._warnings.forget()
 

@@ -195,6 +195,24 @@ def test_what_has_ended_keeps_nothing_alive(
         assert context[OWNER] is state
 
 
+def test_errors_that_nothing_could_catch_are_kept_for_their_test(
+    states: OwnStates, request: pytest.FixtureRequest
+) -> None:
+    unraisable: Any = states._errors[0]
+    with states.running():
+        (first, _), (second, _) = begin(states, request.node), begin(states, request.node)
+        states.put(first)
+        unraisable.append("of the first")
+        states.put(second)
+        assert list(unraisable) == []
+        states.put(first)
+        assert list(unraisable) == ["of the first"]
+        states.put(second)
+        states.end(first)
+        assert list(unraisable) == ["of the first"]  # of the next phase that ends
+        unraisable.clear()
+
+
 # ---------------------------------------------------------------- output
 
 
@@ -262,6 +280,7 @@ def test_a_thread_prints_for_its_test(states: OwnStates, request: pytest.Fixture
         states.put(second)
         in_thread(of_first, print, "of the first")
         in_thread(contextvars.Context(), print, "of whose turn it is")
+        of_first.run(print, "in the thread of the loop")
         states.put(first)
         sys.stdout = replaced = io.StringIO()
         states.put(second)
@@ -270,7 +289,9 @@ def test_a_thread_prints_for_its_test(states: OwnStates, request: pytest.Fixture
         states.put(first)
         sys.stdout = second.stdout
         assert taken(states, first, request.config)[0] == "of the first\n"
-        assert taken(states, second, request.config)[0] == "of whose turn it is\n"
+        assert taken(states, second, request.config)[0] == (
+            "of whose turn it is\nin the thread of the loop\n"
+        )
         states.end(first)
         states.put(second)
         in_thread(of_first, print, "too late")
@@ -558,6 +579,28 @@ def test_handlers_and_levels_that_a_test_sets_itself_are_for_all(
         assert handler in root.handlers
     root.removeHandler(handler)
     log.setLevel(logging.NOTSET)
+
+
+def test_levels_that_two_tests_share_are_left_alone(
+    states: OwnStates, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``--log-level``, all have changed the level of the root logger."""
+    root, changes = logging.getLogger(), []
+    before = root.level
+    with states.running():
+        own = [begin(states, request.node)[0] for _ in range(2)]
+        for state in own:
+            states.put(state)
+            states._logs._note(root)
+            root.setLevel(logging.INFO)
+        monkeypatch.setattr(root, "setLevel", changes.append)
+        for state in own:
+            states.put(state)
+            assert root.level == logging.INFO
+        assert changes == []
+        monkeypatch.undo()
+        states.put(None)
+        assert root.level == before
 
 
 def test_logs_are_told_after_all_handlers_have_been_taken_away(
