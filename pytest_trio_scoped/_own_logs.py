@@ -74,8 +74,6 @@ class OwnLogs:
         if not isinstance(handler, _OwnHandler):  # a subtest's
             state = self._turns.in_place
             handler.addFilter(lambda _: self._turns.current() is state)
-            if level is not None:
-                self._note(self._root)
             return attach(handler, level)  # type: ignore[no-any-return]
         self.keep_router()
         if IS_ATTACHED_TO_ALL_LOGGERS:

@@ -30,10 +30,7 @@ class OwnWarnings:
     def running(self) -> Iterator[None]:
         """Tell the tests in flight apart in the block."""
         with showing_warnings_by(self._show, self._filters_changed) as self._forget:
-            try:
-                yield
-            finally:
-                self.forget()
+            yield
 
     def forget(self) -> None:
         """Forget the notes that Python has made for the test that has had its turn."""

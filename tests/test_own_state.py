@@ -453,14 +453,20 @@ def test_no_other_test_hides_an_error(states: OwnStates, request: pytest.Fixture
         first, second = told
         states.put(first)
         warn()
+        states.put(second)
+        states.put(first)  # what was noted is forgotten by now
         registry: dict[Any, Any] = {}
         warnings.warn_explicit("explicit", UserWarning, "f.py", 1, registry=registry)
         states.put(second)
-        warnings.simplefilter("error")
-        with pytest.raises(UserWarning, match="old"):
-            warn()
+        warnings.filters = [("error", None, Warning, None, 0)]
         with pytest.raises(UserWarning, match="explicit"):
             warnings.warn_explicit("explicit", UserWarning, "f.py", 1, registry=registry)
+        states.put(first)
+        warnings.filters = []  # type: ignore[assignment]
+        warn()
+        states.put(second)
+        with pytest.raises(UserWarning, match="old"):
+            warn()
 
 
 def test_the_test_of_a_thread_is_told(states: OwnStates, request: pytest.FixtureRequest) -> None:
@@ -535,8 +541,11 @@ def test_logs_of_nobody_are_in_the_next_section(
         log.warning("of the second")
         states.put(None)
         log.warning("of nobody")
+        outside, _ = begin(states, request.node)
+        states.put(outside)
+        log.warning("nobody")  # of a test that is in no phase
         sections = [handler.stream.getvalue() for handler in reversed(handlers)]
-        assert ["nobody" in section for section in sections] == [True, False]
+        assert [section.count("nobody") for section in sections] == [2, 0]
         assert ["second" in section for section in sections] == [True, False]
 
 
@@ -571,6 +580,14 @@ def test_handlers_and_levels_that_a_test_sets_itself_are_for_all(
         (first, _), (second, _) = begin(states, request.node), begin(states, request.node)
         states.put(first)
         root.addHandler(handler)
+        log.setLevel(logging.DEBUG)
+        states.put(second)
+        states._logs._note(log)  # as caplog does, which has set it back
+        states.put(first)
+        log.setLevel(logging.INFO)
+        states.put(second)
+        assert log.level == logging.INFO
+        states.put(first)
         log.setLevel(logging.DEBUG)
         states.put(second)
         assert handler in root.handlers

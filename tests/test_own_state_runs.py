@@ -299,6 +299,65 @@ def test_live_logs_and_log_files_have_all(suite: Suite) -> None:
     assert "before" not in result.output
 
 
+def test_live_logs_of_threads_do_not_stop_the_capturing(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        import logging, threading
+
+        class Slow:
+            def __str__(self):
+                started.set()
+                assert goes_on.wait(20)
+                return "logged slowly"
+
+        started, goes_on = threading.Event(), threading.Event()
+
+        def test_a():
+            log = logging.getLogger("x")
+            thread = threading.Thread(target=log.info, args=(Slow(),))
+            thread.start()
+            assert started.wait(20)
+            turn()
+            thread.join()
+            print("captured")
+
+        def test_b():
+            goes_on.set()
+            turn()
+        """,
+        "--log-cli-level=INFO",
+    )
+    assert result.output.count("logged slowly") == 1
+    assert "captured" not in result.output
+
+
+def test_what_caplog_enables_stays_disabled_for_others(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        import logging
+        log = logging.getLogger("x")
+
+        def test_disabled():
+            logging.disable(logging.CRITICAL)
+            turn()
+            turn()
+            assert not log.isEnabledFor(logging.ERROR)
+            turn()
+            logging.disable(logging.NOTSET)
+
+        def test_enabled(caplog):
+            with caplog.at_level(logging.INFO):
+                turn()
+                log.info("enabled")
+                turn()
+            assert caplog.messages == ["enabled"]
+        """,
+    )
+    assert set(result.outcomes.values()) == {"passed"}, result.output
+
+
 def test_levels_of_caplog_are_those_of_a_test(suite: Suite) -> None:
     result = run_together(
         suite,
@@ -333,6 +392,28 @@ def test_levels_of_caplog_are_those_of_a_test(suite: Suite) -> None:
         """,
     )
     assert set(result.outcomes.values()) == {"passed"}, result.output
+
+
+def test_level_of_the_logs_is_that_of_the_phase(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        import logging
+
+        @pytest.mark.parametrize("turns", [1, 3, 2])
+        def test_it(turns):
+            for number in range(turns):
+                turn()
+                logging.getLogger("x").info("after turn %s", number)
+        """,
+        "--log-level=INFO",
+    )
+    assert set(result.outcomes.values()) == {"passed"}, result.output
+    assert [(name, text.count("after")) for name, _, text in recorded(suite)[0]] == [
+        ("test_it[1]", 1),
+        ("test_it[2]", 2),
+        ("test_it[3]", 3),
+    ]
 
 
 def test_logs_are_not_lost_when_a_test_configures_logging(suite: Suite) -> None:
