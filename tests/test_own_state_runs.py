@@ -224,6 +224,35 @@ def test_what_belongs_to_no_test_is_reported(suite: Suite) -> None:
     assert warned == [("", "warned"), ("", "warned")]
 
 
+def test_tee_shows_at_once_what_is_captured(suite: Suite) -> None:
+    result = run_together(
+        suite,
+        """
+        def test_a():
+            print("of a")
+            turn()
+
+        def test_b():
+            turn()
+            turn()
+            in_nobody(lambda: print("of nobody"))
+
+        @pytest.fixture
+        def late():
+            yield
+            turn()
+            in_nobody(lambda: print("left"))
+            print("last")
+
+        def test_c(late):
+            turn()
+        """,
+        "--capture=tee-sys",
+    )
+    for text in ("of a", "of nobody", "left", "last"):
+        assert result.output.count(text) == 1
+
+
 def test_debugger_stops_the_capturing_of_its_test(suite: Suite) -> None:
     result = run_together(
         suite,
@@ -407,6 +436,8 @@ def test_level_of_the_logs_is_that_of_the_phase(suite: Suite) -> None:
                 logging.getLogger("x").info("after turn %s", number)
         """,
         "--log-level=INFO",
+        "--log-cli-level=ERROR",
+        "--log-file-level=ERROR",
     )
     assert set(result.outcomes.values()) == {"passed"}, result.output
     assert [(name, text.count("after")) for name, _, text in recorded(suite)[0]] == [
