@@ -145,7 +145,7 @@ class RoutedStream(io.TextIOBase):
         return memoryview(data).nbytes
 
     def flush(self) -> None:
-        if self._turns.in_place is None and not self._of_session.closed:
+        if self._turns.in_place is None:
             self._of_session.flush()
         elif self._is_shown:
             self.terminal.flush()
@@ -186,7 +186,7 @@ class RoutedStream(io.TextIOBase):
         """Return the stream that the caller's output belongs to, None if it is kept for the section."""
         state = self._turns.current()
         if state is None:
-            return self.terminal if self._of_session.closed else self._of_session
+            return self._of_session
         if state is self._turns.in_place:
             return None
         stream = getattr(

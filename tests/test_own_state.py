@@ -30,6 +30,16 @@ def states(pytestconfig: pytest.Config) -> OwnStates:
     return OwnStates(pytestconfig)
 
 
+@pytest.fixture
+def is_captured(pytestconfig: pytest.Config) -> None:
+    """Skip a test about what is captured if nothing is."""
+    if not capture_manager(pytestconfig).is_globally_capturing():
+        pytest.skip("this run is not captured")
+
+
+needs_capture = pytest.mark.usefixtures("is_captured")
+
+
 @pytest.fixture(autouse=True)
 def restored(pytestconfig: pytest.Config) -> Iterator[None]:
     before = snapshot(pytestconfig)
@@ -142,6 +152,7 @@ def test_the_environment_names_the_test_in_place(
 def test_everything_is_as_before_after_an_exception(
     states: OwnStates, request: pytest.FixtureRequest
 ) -> None:
+    before = snapshot(request.config)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), states.running():
             state, _ = begin(states, request.node)
@@ -150,6 +161,7 @@ def test_everything_is_as_before_after_an_exception(
             sys.stdout = io.StringIO()
             warnings.filters = []  # type: ignore[assignment]
             raise ZeroDivisionError
+        assert snapshot(request.config) == before
         assert state.is_over
         states.put(state)  # does nothing
 
@@ -216,6 +228,7 @@ def test_errors_that_nothing_could_catch_are_kept_for_their_test(
 # ---------------------------------------------------------------- output
 
 
+@needs_capture
 def test_what_belongs_to_no_test_is_in_the_next_section(
     states: OwnStates, request: pytest.FixtureRequest
 ) -> None:
@@ -234,6 +247,7 @@ def test_what_belongs_to_no_test_is_in_the_next_section(
         assert taken(states, other, request.config) == ("left\n", "")
 
 
+@needs_capture
 def test_what_no_phase_has_taken_is_shown(
     states: OwnStates, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +272,7 @@ def test_what_no_phase_has_taken_is_shown(
     ]
 
 
+@needs_capture
 def test_nothing_is_captured_between_tests(
     states: OwnStates, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +289,7 @@ def test_nothing_is_captured_between_tests(
         assert sys.stdout is captured
 
 
+@needs_capture
 def test_a_thread_prints_for_its_test(states: OwnStates, request: pytest.FixtureRequest) -> None:
     with states.running():
         (first, of_first), (second, _) = begin(states, request.node), begin(states, request.node)
@@ -298,6 +314,7 @@ def test_a_thread_prints_for_its_test(states: OwnStates, request: pytest.Fixture
         assert taken(states, second, request.config)[0] == "too late\n"
 
 
+@needs_capture
 def test_a_stream_that_is_kept_is_that_of_all_tests(
     states: OwnStates, request: pytest.FixtureRequest
 ) -> None:
@@ -319,6 +336,15 @@ def test_a_stream_that_is_kept_is_that_of_all_tests(
         assert sys.stdout is kept
 
 
+def descriptor(stream: Any) -> int | None:
+    """Return the number of the stream's descriptor, None if it has none, as with ``--capture=sys``."""
+    try:
+        return int(stream.fileno())
+    except io.UnsupportedOperation:
+        return None
+
+
+@needs_capture
 def test_the_stream_is_like_the_one_of_pytest(
     states: OwnStates, request: pytest.FixtureRequest
 ) -> None:
@@ -332,6 +358,8 @@ def test_the_stream_is_like_the_one_of_pytest(
             expected.encoding.lower(),
             expected.errors,
         )
+        numbers = {descriptor(stream), descriptor(stream.buffer)}
+        assert numbers == {None if descriptor(expected) is None else stream.terminal.fileno()}
         stream.close()
         stream.reconfigure(encoding="ascii")
         assert stream.write("ä\n") == 2
@@ -345,6 +373,7 @@ def test_the_stream_is_like_the_one_of_pytest(
         assert taken(states, state, request.config)[0] == "ä\nä\nab"
 
 
+@needs_capture
 def test_tasks_and_threads_of_a_trio_run(states: OwnStates, request: pytest.FixtureRequest) -> None:
     """As the pool does it: an instrument says whose turn it is."""
 
