@@ -341,18 +341,19 @@ def test_live_logs_of_threads_do_not_stop_the_capturing(suite: Suite) -> None:
                 return "logged slowly"
 
         started, goes_on = threading.Event(), threading.Event()
+        threads = []
 
         def test_a():
             log = logging.getLogger("x")
-            thread = threading.Thread(target=log.info, args=(Slow(),))
-            thread.start()
+            threads.append(threading.Thread(target=log.info, args=(Slow(),)))
+            threads[0].start()
             assert started.wait(20)
             turn()
-            thread.join()
             print("captured")
 
         def test_b():
             goes_on.set()
+            threads[0].join()
             turn()
         """,
         "--log-cli-level=INFO",
