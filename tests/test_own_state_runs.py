@@ -225,6 +225,12 @@ def test_what_belongs_to_no_test_is_reported(suite: Suite) -> None:
 
 
 def test_tee_shows_at_once_what_is_captured(suite: Suite) -> None:
+    conftest = """
+        from own_state_pool import in_nobody
+        def pytest_runtest_logfinish(nodeid):
+            in_nobody(lambda: print("left after", nodeid))
+    """
+    suite.write("conftest.py", conftest)
     result = run_together(
         suite,
         """
@@ -236,20 +242,10 @@ def test_tee_shows_at_once_what_is_captured(suite: Suite) -> None:
             turn()
             turn()
             in_nobody(lambda: print("of nobody"))
-
-        @pytest.fixture
-        def late():
-            yield
-            turn()
-            in_nobody(lambda: print("left"))
-            print("last")
-
-        def test_c(late):
-            turn()
         """,
         "--capture=tee-sys",
     )
-    for text in ("of a", "of nobody", "left", "last"):
+    for text in ("of a", "of nobody", "left after test_it.py::test_b"):
         assert result.output.count(text) == 1
 
 
