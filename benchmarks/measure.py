@@ -50,15 +50,15 @@ def sample_row(
     row: Row, sides: Sequence[Side], tests: int, rounds: int, folder: Path
 ) -> dict[Side, list[Sample]]:
     """One warm-up run of each side, which also compiles its files, then A B C, A B C, ..."""
-    expected = 1 if row.has_one_test else tests
+    expected = {side: 1 if row.has_one_test else tests // side.share for side in sides}
     folders = {side: folder / str(number) for number, side in enumerate(sides)}
     for side in sides:
-        _write_suite(row, side, tests, folders[side])
+        _write_suite(row, side, tests // side.share, folders[side])
     samples: dict[Side, list[Sample]] = {side: [] for side in sides}
     for number in range(rounds + 1):
         for side in sides:
             _show_progress(f"{row.name} {number}/{rounds} {side.name}")
-            sample = _run(side, folders[side], expected)
+            sample = _run(side, folders[side], expected[side])
             if number > 0:
                 samples[side].append(sample)
     _show_progress("")

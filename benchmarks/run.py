@@ -48,7 +48,8 @@ def main() -> None:
         f"best of alternating runs, {options.tests:,} tests a suite; "
         "in brackets the median, lowest and highest ratio of neighbouring runs"
     )
-    rows = [row for row in ROWS if not options.only or row.name in options.only]
+    asked = options.only or [row.name for row in ROWS if not row.is_on_request]
+    rows = [row for row in ROWS if row.name in asked]
     with tempfile.TemporaryDirectory() as folder:
         report["rows"] = [_compare(row, options, Path(folder) / row.name) for row in rows]
     if options.json:

@@ -22,7 +22,7 @@ round_trips: list[float] = []
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtestloop() -> Generator[None, object, object]:
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     peak = _peak()
     begun = perf_counter()
     try:
@@ -35,7 +35,19 @@ def pytest_runtestloop() -> Generator[None, object, object]:
             "peak": _peak() - peak,
             "ran": len(ran),
         }
-        Path(os.environ["STOPWATCH_RESULT"]).write_text(json.dumps(result))
+        _write(result, getattr(session.config, "workerinput", {}).get("workerid"))
+
+
+def _write(result: dict[str, float], worker: str | None) -> None:
+    """Write the result to its file; a worker of xdist has one of its own, for who started it."""
+    file = Path(os.environ["STOPWATCH_RESULT"])
+    if worker is not None:
+        file = file.with_name(f"{file.name}.{worker}")
+    else:
+        for each in file.parent.glob(f"{file.name}.*"):
+            result["ran"] += json.loads(each.read_text())["ran"]
+            each.unlink()
+    file.write_text(json.dumps(result))
 
 
 def _peak() -> int:

@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 ROUND_TRIPS = 15_000
+SLEEP = 0.1
 TESTS_A_FILE = 100
 
 
@@ -22,13 +23,15 @@ class Side:
     library: str = "trio"
     is_async: bool = False
     has_autoload: bool = False
+    needs: tuple[str, ...] = ()
+    """Modules without which it can't be run, besides the plugin."""
+    share: int = 1
+    """It has one in so many of the tests of its row."""
 
     @property
     def is_installed(self) -> bool:
-        package = self.plugin.partition(".")[0]
-        return not package or (
-            find_spec(package) is not None and find_spec(self.plugin) is not None
-        )
+        modules = [self.plugin] * bool(self.plugin) + list(self.needs)
+        return all(find_spec(name.partition(".")[0]) and find_spec(name) for name in modules)
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -111,6 +114,26 @@ def _unused_sides() -> tuple[Side, Side, Side]:
 UNUSED, NOT_LOADED, NOT_LOADED_AGAIN = _unused_sides()
 
 LOADED = replace(SYNC, name="sync twin, loaded", plugin=OURS.plugin)
+ONE_AT_ONCE = replace(OURS, name="--trio-parallel=1", arguments=("--trio-parallel=1",))
+ALL_AT_ONCE = replace(OURS, name="--trio-parallel=1000", arguments=("--trio-parallel=1000",))
+QUARTER_AT_ONCE = replace(ALL_AT_ONCE, name="a quarter of them", share=4)
+TWO_PROCESSES = replace(
+    OURS,
+    name="xdist, -n 2",
+    arguments=("-p", "xdist.plugin", "-n", "2"),
+    needs=("xdist.plugin",),
+)
+SYNC_AND_SLEEP = replace(
+    SYNC,
+    name=f"sync no-ops + {SLEEP} s",
+    conftest=f"""\
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop():
+    time.sleep({SLEEP})
+
+""",
+    imports=f"{SYNC.imports}import time\n",
+)
 WITHOUT_FIXTURES = {side: replace(side, name=f"{side.name} (0)") for side in (OURS, LOADED, SYNC)}
 
 Files = Mapping[str, str]
@@ -128,14 +151,16 @@ class Row:
     write: Callable[[Side, int], Files]
     has_one_test: bool = False
     has_one_round: bool = False
+    is_on_request: bool = False
+    """It takes long, so it is run only if it is asked for."""
     times_rounds: int = 1
     times_tests: int = 1
     cannot: Mapping[Side, str] = field(default_factory=dict)
 
 
-def _test_files(side: Side, tests: int, arguments: str, *, is_waiting: bool) -> Files:
+def _test_files(side: Side, tests: int, arguments: str, wait: str = "") -> Files:
     head = f"{side.imports}from stopwatch import ran\n"
-    wait = f"    {side.wait}\n" if is_waiting else ""
+    wait = wait and f"    {wait}\n"
     files = {}
     for first in range(0, tests, TESTS_A_FILE):
         bodies = [
@@ -156,12 +181,17 @@ def _generator(side: Side, declaration: str, wait: str) -> str:
 
 
 def write_noop(side: Side, tests: int) -> Files:
-    return {**_conftest(side), **_test_files(side, tests, "", is_waiting=False)}
+    return {**_conftest(side), **_test_files(side, tests, "")}
 
 
 def write_wait(side: Side, tests: int) -> Files:
     shared = _generator(side, '@pytest.fixture(scope="session")\n{define} shared():', "")
-    return {**_conftest(side, shared), **_test_files(side, tests, "shared", is_waiting=True)}
+    return {**_conftest(side, shared), **_test_files(side, tests, "shared", side.wait)}
+
+
+def write_sleep(side: Side, tests: int) -> Files:
+    wait = f"await trio.sleep({SLEEP})" if side.is_async else ""
+    return {**_conftest(side), **_test_files(side, tests, "", wait)}
 
 
 def _write_fixtures(side: Side, tests: int, wait: str) -> Files:
@@ -173,7 +203,7 @@ def _write_fixtures(side: Side, tests: int, wait: str) -> Files:
     arguments = "number, opened, session"
     return {
         **_conftest(side, *fixtures),
-        **_test_files(side, tests, arguments, is_waiting=False),
+        **_test_files(side, tests, arguments),
     }
 
 
@@ -195,7 +225,7 @@ def write_many_fixtures(side: Side, tests: int) -> Files:
     arguments = ", ".join([f"narrow_{i}" for i in range(count)] or ["shared"])
     return {
         **_conftest(side, shared, *fixtures),
-        **_test_files(side, tests, arguments, is_waiting=False),
+        **_test_files(side, tests, arguments),
     }
 
 
@@ -290,5 +320,42 @@ ROWS = (
         write_many_fixtures,
         has_one_round=True,
         times_tests=10,
+    ),
+    Row(
+        "parallel",
+        f"tests of {SLEEP} s, all at once / as many sync no-op tests, and {SLEEP} s once",
+        "loop",
+        1.3,
+        ((ALL_AT_ONCE, SYNC_AND_SLEEP),),
+        write_sleep,
+    ),
+    Row(
+        "parallel-one",
+        "await sleep(0), session-scoped async fixture, --trio-parallel=1 / without the option",
+        "loop",
+        1.05,
+        ((ONE_AT_ONCE, OURS),),
+        write_wait,
+    ),
+    Row(
+        "parallel-others",
+        f"tests of {SLEEP} s, one after the other, or in two processes / all at once",
+        "wall",
+        None,
+        ((OURS, ALL_AT_ONCE), (TWO_PROCESSES, ALL_AT_ONCE)),
+        write_sleep,
+        has_one_round=True,
+        is_on_request=True,
+    ),
+    Row(
+        "parallel-growth",
+        "20 times as many tests, await sleep(0), up to 1,000 at once / a quarter of them; 4 is linear",
+        "peak",
+        4.2,
+        ((ALL_AT_ONCE, QUARTER_AT_ONCE),),
+        write_wait,
+        has_one_round=True,
+        is_on_request=True,
+        times_tests=20,
     ),
 )

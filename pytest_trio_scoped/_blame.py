@@ -42,6 +42,11 @@ class Crash:
             and getattr(self.request, "param", None) is getattr(request, "param", None)
         )
 
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether nothing has happened but that its set-up was cancelled when it had just ended."""
+        return self.lifetime.was_cancelled and self.error is not None and is_cancelled(self.error)
+
     def happened(self, raised: BaseException | None) -> None:
         """Note what the tear-down of the fixture has raised, which is what really happened."""
         name = describe(self.fixturedef)

@@ -38,7 +38,7 @@ def tear_down_together(session: TrioSession, requests: Mapping[_Fixture, _Reques
     """Let the fixtures that have just been set up be torn down together, those of each node."""
     members_of: dict[_End, dict[_Fixture, _Request]] = {}
     for fixturedef, request in requests.items():
-        end = extent_of(fixturedef, request.config) or request.node
+        end = extent_of(fixturedef) or request.node
         members_of.setdefault(end, {})[fixturedef] = request
     for end, members in members_of.items():
         if len(members) >= _SEVERAL:

@@ -8,7 +8,6 @@ Pinned by ``tests/test_courses.py``.
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +92,7 @@ class Courses:
         self._session = session
         self._strands = session.strands
         self._hosts = Course(None, Phase(), is_part=False)
-        self._of: weakref.WeakKeyDictionary[Strand, Course] = weakref.WeakKeyDictionary()
+        self._of: dict[Strand, Course] = {}
 
     @property
     def present(self) -> Course:
@@ -106,9 +105,15 @@ class Courses:
             return self._hosts
         course = self._of.get(strand)
         if course is None:
+            self._drop_ended()
             phase = self.of(strand.parent).phase
             course = self._of[strand] = Course(strand, phase, is_part=True)
         return course
+
+    def _drop_ended(self) -> None:
+        # Not by weak references: a course holds its strand, and would keep itself.
+        for strand in self._of.keys() - self._strands:
+            del self._of[strand]
 
     def __iter__(self) -> Iterator[Course]:
         yield self._hosts

@@ -120,20 +120,34 @@ class Crashes:
 
     def sweep(self) -> list[BaseException]:
         """Tear down what has crashed, dependents first; return what else has failed in that."""
-        others: list[BaseException] = []
-        while self._unswept:
-            crash = self._unswept.pop()
-            self._sweeping = crash
-            dependents = self._dependencies.askers(crash.fixturedef)
-            try:
-                for fixturedef, request in (*dependents, (crash.fixturedef, crash.request)):
-                    others += errors_of(partial(finish_fixture, fixturedef, request))
-            finally:
-                self._sweeping = None
-            if crash.error is not None:  # else the loop was lost meanwhile, and the fixture with it
-                self._swept.append(crash)
-                at_end_of_scope(crash.fixturedef, crash.request, partial(self._end_scope, crash))
-        return others
+        errors: list[BaseException] = []
+        left: list[Crash] = []
+        while crash := next((each for each in self._unswept[::-1] if each not in left), None):
+            with self._session.others.out_of(crash.fixturedef) as is_ours:
+                if not is_ours:
+                    left.append(crash)
+                elif crash in self._unswept:
+                    errors += self._sweep(crash)
+        return errors
+
+    def _sweep(self, crash: Crash) -> list[BaseException]:
+        self._unswept.remove(crash)
+        self._sweeping = crash
+        errors: list[BaseException] = []
+        dependents = self._dependencies.askers(crash.fixturedef)
+        try:
+            for fixturedef, request in (*dependents, (crash.fixturedef, crash.request)):
+                errors += errors_of(partial(finish_fixture, fixturedef, request))
+        finally:
+            self._sweeping = None
+        if crash.error is not None:  # else the loop was lost meanwhile, and the fixture with it
+            self._swept.append(crash)
+            at_end_of_scope(crash.fixturedef, crash.request, partial(self._end_scope, crash))
+        return errors
+
+    def is_unswept(self, fixturedef: _Fixture) -> bool:
+        """Say whether the fixture has crashed and is still to be torn down."""
+        return any(crash.fixturedef is fixturedef for crash in self._pending())
 
     def closed(self, lifetime: Lifetime, raised: BaseException | None) -> BaseException | None:
         """Return what to raise after the tear-down of a fixture that had crashed, which raised this.
@@ -153,7 +167,7 @@ class Crashes:
     def _end_scope(self, crash: Crash) -> None:
         if crash in self._swept:  # else the loop was lost meanwhile
             self._swept.remove(crash)
-            if not crash.is_told:
+            if not crash.is_told and not crash.was_cancelled:
                 raised = crash.tell()
                 __tracebackhide__ = not needs_our_frame(raised)
                 raise raised
@@ -224,12 +238,14 @@ class Crashes:
         self._dependencies.add(fixturedef, request, required)
 
     def _uses(self, item: object, crash: Crash) -> bool:
-        """Say whether ``item`` uses the fixture that has crashed, directly or through others.
+        return self.uses(item, crash.fixturedef)
+
+    def uses(self, item: object, wanted: _Fixture) -> bool:
+        """Say whether ``item`` uses the fixture ``wanted``, directly or through others.
 
         One that is hidden behind an override, or was got by ``getfixturevalue`` for an earlier test, is
         not among those of the item.
         """
-        wanted = crash.fixturedef
         return any(
             used is wanted or self._dependencies.has(used, wanted) for used in active_fixtures(item)
         )
@@ -353,6 +369,8 @@ class Crashes:
                 own = error
             # Outside of the handler, whose exception would become a context.
             told = self._sweep_if(is_concerned) if self._unswept else []
+            if not told and course.phase.cancelled_for:
+                told = self.tell_cancelled()  # another test has swept
             if own is not None and not (told and is_cancelled(own)):
                 told.insert(0, own)
         while course.phase.dead_nurseries and not course.set_ups:

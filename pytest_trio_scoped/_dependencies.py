@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import pytest
 
@@ -20,7 +20,7 @@ class Dependencies:
 
     def __init__(self) -> None:
         #: Only of those that have any: each parametrized test function has a fixture per parameter.
-        self._direct: dict[_Fixture, set[_Fixture]] = {}
+        self._direct: WeakKeyDictionary[_Fixture, set[_Fixture]] = WeakKeyDictionary()
         #: The requests of fixtures that have asked for others with ``getfixturevalue``, the oldest first.
         #: pytest keeps that of a live fixture, and nobody should keep that of another.
         self._askers: WeakValueDictionary[_Fixture, pytest.FixtureRequest] = WeakValueDictionary()

@@ -11,7 +11,6 @@ A ``setup_directory`` is the same with a tree of directories in place of one.
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -59,7 +58,9 @@ def hooks_of(config: pytest.Config) -> DirectoryHooks:
 class Extent:
     """The tests below one node: how many are to come, and which fixtures live for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path | None, has_below: bool) -> None:
+        #: Grows with the number of tests that may be in it.
+        self.width = (-len(directory.parts) if directory else 0, has_below)
         self.to_come = 0
         #: What tears down each fixture, in the order of set-up, and other finalizers.
         self._finalizers: dict[object, Callable[[], object]] = {}
@@ -122,10 +123,10 @@ def _as_exception(error: BaseException) -> Exception:
     return AssertionError(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__)
 
 
-def extent_of(fixturedef: pytest.FixtureDef[Any], config: pytest.Config) -> Extent | None:
+def extent_of(fixturedef: pytest.FixtureDef[Any]) -> Extent | None:
     """Return at whose end a fixture for a directory is torn down, None for any other."""
-    hooks: DirectoryHooks | None = config.pluginmanager.get_plugin(_HOOKS)
-    return None if hooks is None else hooks.extent_of(fixturedef)
+    extent: Extent | None = getattr(fixturedef, "extent", None)
+    return extent
 
 
 class DirectoryHooks:
@@ -134,10 +135,11 @@ class DirectoryHooks:
     def __init__(self) -> None:
         #: The names of the fixtures with the scope "directory".
         self.names: set[str] = set()
-        self._extents: dict[tuple[Path, bool], Extent] = defaultdict(Extent)
+        self._extents: dict[tuple[Path | None, bool], Extent] = {}
         self._copies: dict[tuple[object, Extent], DirectoryFixture] = {}
-        self._extent_of: dict[pytest.FixtureDef[Any], Extent] = {}
         self._of_item: dict[pytest.Item, tuple[Extent, ...]] = {}
+        #: The tests that have begun, with the extents that they may still use.
+        self._in_flight: dict[pytest.Item, dict[Extent, None]] = {}
         self._ended_with: set[tuple[pytest.Collector, Extent]] = set()
 
     @pytest.hookimpl(tryfirst=True)
@@ -170,7 +172,9 @@ class DirectoryHooks:
             extents = replaced[id(known)]
             if extents:
                 tell_request(item)
-                self._of_item[item] = tuple(dict.fromkeys(extent for _, extent in extents))
+                found = dict.fromkeys(extent for _, extent in extents)
+                # The narrowest first: it may hang on others.
+                self._of_item[item] = tuple(sorted(found, key=lambda each: each.width))
             for node, extent in extents:
                 self._end_with(node, extent)
 
@@ -187,7 +191,7 @@ class DirectoryHooks:
                     made.append(each)
                     continue
                 node, path, has_below = place
-                extent = self._extents[path, has_below]
+                extent = self._extents.setdefault((path, has_below), Extent(path, has_below))
                 ends[node, extent] = None
                 made.append(self._copy(each, extent, item.session, path, is_for_tree=has_below))
             if made != list(definitions):
@@ -210,41 +214,54 @@ class DirectoryHooks:
             copy = self._copies[key] = DirectoryFixture(
                 fixturedef, session, directory, is_for_tree=is_for_tree
             )
-            self._extent_of[copy] = extent
+            copy.extent = extent
         return self._copies[key]
 
     def _end_with(self, node: pytest.Collector, extent: Extent) -> None:
         """Look whether the extent is over when ``node`` has been torn down, with all else that it has."""
         if (node, extent) not in self._ended_with:
             self._ended_with.add((node, extent))
-            tear_down = node.teardown
-            node.teardown = partial(_in_order, tear_down, extent.end)  # type: ignore[method-assign]
+            end = partial(self._end_after, node, extent)
+            node.teardown = partial(_in_order, node.teardown, end)  # type: ignore[method-assign]
+
+    def _end_after(self, node: pytest.Collector, extent: Extent) -> None:
+        """End the extent if no test is to come; those below ``node``, which is torn down, are over."""
+        __tracebackhide__ = True
+        for item in self._in_flight:
+            if node in item.iter_parents():
+                self._leave(item, extent)
+        extent.end()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        """Count the test."""
-        for extent in self._of_item.get(item, ()):
-            extent.to_come -= 1
+        """Note that the test has still to leave."""
+        if item in self._of_item:
+            self._in_flight[item] = dict.fromkeys(self._of_item[item])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> None:
         """Note that the fixture lives."""
-        extent = self._extent_of.get(fixturedef)
+        extent = extent_of(fixturedef)
         if extent is not None:
             extent.note(fixturedef, request)
-
-    def extent_of(self, fixturedef: pytest.FixtureDef[Any]) -> Extent | None:
-        """Return at whose end the fixture is torn down, None if that is a node."""
-        return self._extent_of.get(fixturedef)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """End what is over although no node has been left: a last test that is skipped enters none."""
         __tracebackhide__ = True
         for extent in self._of_item.get(item, ()):
+            self._leave(item, extent)
             extent.end()
+        self._in_flight.pop(item, None)
+
+    def _leave(self, item: pytest.Item, extent: Extent) -> None:
+        """Note that whatever the test had in the extent has been torn down."""
+        left = self._in_flight.get(item, {})
+        if extent in left:
+            del left[extent]
+            extent.to_come -= 1
 
 
 def _place(

@@ -77,8 +77,10 @@ class Relay:
     Else the driver below would have to be woken after each stay, which takes Trio as long as the rest.
     """
 
-    def __init__(self, stay: Stay, *, is_relayed: bool) -> None:
+    def __init__(self, stay: Stay, *, is_relayed: bool, context: Context | None = None) -> None:
         self.is_relayed = is_relayed
+        #: Of which the tasks between two stays get a copy.
+        self.context = context
         self.ended = Flag()
         #: The stay at hand; ``None`` between two.
         self.stay: Stay | None = stay
@@ -156,15 +158,18 @@ class Drivers:
                 message = Throw(error)
 
     @enable_ki_protection
-    async def serve_long(self, host: greenlet.greenlet) -> Command:
-        """Drive a host of many stays until it says that it is done, or that the loop shall end."""
+    async def serve_long(self, host: greenlet.greenlet, context: Context | None = None) -> Command:
+        """Drive a host of many stays until it says that it is done, or that the loop shall end.
+
+        With ``context`` the tasks between two stays begin in a copy of that, else in an empty one.
+        """
         said: Command | None = None
         while True:
             if said is None:
                 said = await self.serve(host, returns_stays=True)
             if not isinstance(said, Stay):
                 return said
-            relay = Relay(said, is_relayed=True)
+            relay = Relay(said, is_relayed=True, context=context)
             said = None  # as long as this waits, the test's context must not be kept alive
             await self._stay(relay)
             host, said = relay.host, relay.command
@@ -238,7 +243,7 @@ class Drivers:
         relay.stay = None
         start = partial(supervisor.start_soon, name="<between tests>")
         # In a context of its own, since it outlives the test.
-        Context().run(start, self._stand_by, relay, last.host, supervisor)
+        (relay.context or Context()).run(start, self._stand_by, relay, last.host, supervisor)
         self._free_supervisors.append(last.supervisor)
         return True
 

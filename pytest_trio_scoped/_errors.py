@@ -262,3 +262,57 @@ MARKED_UNITTEST = (
     "{nodeid} is marked 'trio' but is a method of a unittest.TestCase, which unittest runs by itself.\n"
     "Make it a method of a plain class, or remove the mark."
 )
+
+NO_NUMBER_OF_TESTS = (
+    "{where} is {value!r}. Give how many tests may run at once, 1 or more, or 'auto'."
+)
+
+PARALLEL_SCOPE_NOT_KNOWN = (
+    "The ini value 'trio_parallel_scope' is {value!r}. Set it to 'session', 'module' or 'class'."
+)
+
+NO_GROUP = (
+    "{nodeid} is marked 'trio_group', which takes one argument: the name of the group.\n"
+    'Write it as in @pytest.mark.trio_group("database").'
+)
+
+ALONE_BY_MARK = "mark 'trio_exclusive'"
+
+ALONE_BY_FIXTURE = "fixture {name!r}"
+
+ALONE_BY_LOOP = "a loop of its own"
+
+ALONE_BY_RUNNER = "plugin {name!r} runs it"
+
+ALL_ALONE = "alone: every test, as plugin {name!r} may run tests itself"
+
+LATE_EXCLUSIVE = (
+    "{nodeid} asks for {name!r} with getfixturevalue(), which changes the process for all, while other tests "
+    "run.\n"
+    "Take it as an argument, or mark the test 'trio_exclusive'."
+)
+
+LATE_VARIED = (
+    "{nodeid} asks for {name!r} with getfixturevalue(), while other tests run to which it is given with a "
+    "parameter, and one at a time is live.\n"
+    "Take it as an argument, or mark the test 'trio_exclusive'."
+)
+
+LATE_OWN_LOOP = (
+    "{nodeid} needs a loop of its own, while other tests run on that of the session.\n"
+    "Mark the test 'trio_exclusive'."
+)
+
+TESTS_AT_ONCE = "trio-parallel: up to {number} tests at once, {alone} of {count} alone"
+
+TEST_ALONE = "alone: {nodeid} ({reason})"
+
+CRASHED_AMONG_MANY = (
+    "Up to {number} tests were in flight, so another one may have crashed the worker than {nodeid}.\n"
+    "The worker that replaces this one runs one test at a time."
+)
+
+TESTS_WAIT_FOR_EACH_OTHER = (
+    "Tests that run at once wait for fixtures of each other: {names}.\n"
+    "Let each fixture take the others that it needs as arguments, not with getfixturevalue()."
+)

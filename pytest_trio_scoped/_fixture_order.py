@@ -53,6 +53,9 @@ class OrderHooks:
         # A test on a loop of its own keeps the session's from waiting.
         if isinstance(node, pytest.Item) or self._session.own_loop is not None:
             return
+        # Tests that overlap have definitions of their own, and no order among each other.
+        if self._session.others.are_in_run:
+            return
         for instance in self._plan.ahead(item, node):
             if instance.definition.cached_result is None:
                 _set_up(item, instance.name)

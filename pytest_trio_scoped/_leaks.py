@@ -2,7 +2,8 @@
 
 A task in a nursery belongs to whoever owns the nursery: a test, or a live fixture.  A system task
 belongs to the loop, which outlives the test by far; under ``trio.run`` it would have ended with the test.
-So system tasks that were started while a test was called, and still run after its tear-down, are named.
+So system tasks that were started while a test was called, and still run after its tear-down, are named; if
+several tests were called then, at each of them, since nothing says whose it is.
 
 Coroutines that nobody awaited and async generators that nobody closed are named by Python and Trio, in
 warnings at the test that dropped them.  Python hides the second kind by default; here it is shown.
@@ -49,17 +50,19 @@ class Leaks:
 
     def __init__(self, session: TrioSession, phases: PhaseEdgeHooks) -> None:
         self._session = session
-        self._before: frozenset[trio.lowlevel.Task] = frozenset()
+        #: For each test that is being called; the last, for tests whose set-up has failed.
+        self._before: dict[pytest.Item, frozenset[trio.lowlevel.Task]] = {}
+        self._last: frozenset[trio.lowlevel.Task] = frozenset()
         phases.before_call.append(self._begin)
         phases.after_tear_down.append(self._end)
 
-    def _begin(self, _: pytest.Item) -> None:
+    def _begin(self, item: pytest.Item) -> None:
         """Take what fixtures have started as given."""
-        self._before = self._session.system_tasks()
+        self._last = self._before[item] = self._session.system_tasks()
 
     def _end(self, item: pytest.Item) -> None:
         """Warn of what is left."""
-        leaked = self._session.system_tasks() - self._before
+        leaked = self._session.system_tasks() - self._before.pop(item, self._last)
         if leaked:
             self._session.let_loop_settle()  # what is about to end is no leak
             self._warn(item, leaked & self._session.system_tasks())

@@ -71,6 +71,10 @@ class Lifetime:
         self._supervisor: Supervisor | None = None
         self._task: UserTask | None = None
         self._is_cancelled = False
+        #: Whether it was to end when it had just been set up.
+        self._is_given_up = False
+        #: Whether its set-up was cancelled when it was about to end well.
+        self.was_cancelled = False
         self._opened = trio.Event()
         self._closing = trio.Event()
         self._ended = Flag()
@@ -97,6 +101,8 @@ class Lifetime:
                     self.close()
                 except BaseException as error_in_tear_down:
                     raise error from error_in_tear_down
+            elif self._is_given_up and self._has_error_of_its_own and self.error is not error:
+                raise error from self.error
             raise
         if self.state is State.CLOSED:
             assert self.error is not None
@@ -149,7 +155,12 @@ class Lifetime:
             self._task.interrupt()
 
     def cancel(self) -> None:
-        """Cancel whatever the fixture waits for in its set-up or tear-down.  Not a checkpoint."""
+        """Cancel whatever the fixture waits for in its set-up or tear-down.  Not a checkpoint.
+
+        A set-up that pays no heed is followed by the tear-down at once: its scope is cancelled for good.
+        """
+        if self.state is State.OPENING:
+            self._closing.set()
         if not self._is_up:
             self._cancel_task()
 
@@ -162,6 +173,11 @@ class Lifetime:
     def _is_up(self) -> bool:
         """Whether its set-up has ended well and its tear-down has not begun."""
         return self.state in (State.LIVE, State.CRASHED)
+
+    @property
+    def _has_error_of_its_own(self) -> bool:
+        """Whether it has raised something beside what it was cancelled with."""
+        return self.error is not None and not isinstance(self.error, trio.Cancelled)
 
     def _cancel_task(self) -> None:
         self._is_cancelled = True
@@ -187,15 +203,25 @@ class Lifetime:
         supervisor.start_soon(self._drive, name=self.name)
         if self._is_cancelled:
             self._cancel_task()
+        given_up: BaseException | None = None
         try:
             await self._opened.wait()
-        except trio.Cancelled:
-            self._cancel_task()
+        except trio.Cancelled as cancelled:
+            given_up = cancelled
+        if given_up is not None:
+            self._cancel_task()  # outside of the handler, whose exception would become a context
             self.abandon()
+        if not self._is_up:  # its set-up has failed, or has been given up
             await self._end()
-            raise
-        if self.state is State.CLOSED:
-            await self._end()
+        if given_up is None:
+            return
+        if self._has_error_of_its_own:
+            given_up = self.error
+        assert given_up is not None
+        try:
+            raise given_up
+        finally:
+            del given_up  # else it would hold itself, by this frame
 
     async def _close(self) -> None:
         self._closing.set()
@@ -250,7 +276,9 @@ class Lifetime:
         assert self._body is not None
         self._body.fixture = body
         self._take(Event.YIELD)
+        self.was_cancelled = self._is_cancelled
         if self._closing.is_set():  # who asked for it has given up meanwhile
+            self._is_given_up = True
             self._take(Event.CLOSE)
         self._opened.set()
         reason: BaseException | None = None
@@ -266,6 +294,8 @@ class Lifetime:
         except greenlet.GreenletExit as error:
             reason = error
         await unprotected(_finish, body, reason)
+        if self._is_given_up and reason is not None:
+            raise reason  # who waits for the set-up has to be told, also if the body swallows it
 
 
 async def _finish(body: Body, reason: BaseException | None) -> None:

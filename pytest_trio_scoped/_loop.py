@@ -120,6 +120,8 @@ class Loop:
         self.live: dict[Closable, None] = {}
         self._result: outcome.Outcome[object] | None = None
         self.strands: set[Any] = set() if strands is None else strands
+        #: Called when a host goes on while there are strands, with its strand.
+        self.on_switch: Callable[[Any], object] | None = None
 
     # ---------------------------------------------------------------- open and close (host)
 
@@ -212,7 +214,9 @@ class Loop:
         """The strand to which the calling code belongs, ``None`` if that is the session's host."""
         if not self.strands:
             return None
-        host = current_host()
+        host: Any = greenlet.getcurrent()
+        if type(host) is not Host:  # most callers are in one
+            host = current_host()
         strand = None if host is None else host.strand
         # In a session within a fixture the caller may stand in a strand of the outer one's loop.
         return strand if strand is not None and strand.loop is self else None
@@ -232,6 +236,8 @@ class Loop:
             return self._greenlet.switch(message)
         finally:
             self._border.left = left
+            if self.on_switch is not None:
+                self.on_switch(self.strand)
 
     @property
     def left(self) -> ThreadState:
@@ -392,10 +398,13 @@ class Loop:
 
         A crash of somebody's system task does that.
         """
-        if self.ctrl_c.waits or not self._greenlet:
+        strand = self.strand if self.strands else None
+        if strand is not None and not strand.is_long:
+            return  # whoever waits for the strands will come here
+        if self.ctrl_c.waits_of(strand) or not self._greenlet:
             return  # with waits the driver is a stay, and whoever waits for that will come here
         if is_cancelled(self._cancel_status):
-            self._hop(CLOSE)
+            self._hop(CLOSE)  # from a strand: it is not driven any more, until it is unwound
 
     def _raise(self, error: BaseException | None) -> NoReturn:
         """Raise what there is to be raised, outside: Ctrl-C first, then the end of the loop."""
@@ -403,6 +412,12 @@ class Loop:
         self.ctrl_c.raise_if_requested(error)
         if not self._greenlet:
             raise self._lost()
+        strand = self.strand
+        if strand is not None and strand.is_long and strand.is_interrupted:
+            # Its task may have been about to go on, and has been cancelled only.
+            strand.is_interrupted = False
+            if not isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
         assert error is not None
         raise error
 

@@ -214,6 +214,8 @@ class OwnLoops(LoopChoice):
         clocks: dict[str, Clock],
     ) -> None:
         __tracebackhide__ = True
+        if self._session.others.may_be:
+            _fail(_errors.LATE_OWN_LOOP, item)
         wide = self._live_fixture(item, is_wide=True)
         if wide is None:
             narrow = self._live_fixture(item, is_wide=False)

@@ -206,6 +206,8 @@ class RoutedStream(io.TextIOBase):
 
     def _take(self, state: OwnState) -> str:
         kept: list[bytes] = getattr(state, self._kept_in)
+        if not kept:
+            return ""
         count = len(kept)  # a thread may add to it meanwhile
         text = b"".join(kept[:count]).decode(ENCODING, "replace")
         del kept[:count]

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from _pytest._code import Source
 from _pytest.compat import getlocation
+from _pytest.debugging import pytestPDB
 from _pytest.fixtures import (
     TopRequest,
     call_fixture_func,
@@ -23,11 +24,13 @@ from _pytest.fixtures import (
 )
 from _pytest.python import get_direct_param_fixture_func
 from _pytest.python import pytest_pyfunc_call as _pytest_pyfunc_call
+from _pytest.runner import SetupState
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 from _pytest.unittest import TestCaseFunction as UnittestItem
 
 __all__ = [
     "DirectoryFixture",
+    "SetupState",
     "UnittestItem",
     "active_fixture",
     "active_fixtures",
@@ -38,8 +41,10 @@ __all__ = [
     "bound_fixture_function",
     "call_fixture_function",
     "call_test_function",
+    "copy_definition",
     "definitions",
     "definitions_of",
+    "execute_definition",
     "explained_without",
     "fill_first",
     "finish_failed_set_up",
@@ -54,10 +59,12 @@ __all__ = [
     "item_of",
     "known_definitions",
     "on_xunit_registration",
+    "own_definitions",
     "param_ids",
     "param_scopes",
     "register_fixture",
     "replace_fixture_function",
+    "replace_setup_state",
     "request_of",
     "requested_names",
     "scope_node",
@@ -72,6 +79,9 @@ Finalizers = list[Callable[[], object]]
 
 # UnittestItem: the item of a unittest.TestCase method, which unittest itself runs and awaits.  pytest
 # has no public name for it.
+#
+# SetupState: pytest's stack of the nodes that are set up, in ``session._setupstate``.  A setting for several
+# tests in flight, or a hook that sets nodes up and leaves them, would replace it.
 
 
 def bound_fixture_function(
@@ -237,6 +247,66 @@ def scope_node(
     if scope == "class":
         return item.getparent(pytest.Class) or item
     return item
+
+
+def replace_setup_state(session: pytest.Session, state: SetupState) -> SetupState:
+    """Let ``state`` keep the nodes that are set up; return what did so before."""
+    former = session._setupstate
+    session._setupstate = state
+    return former
+
+
+def own_definitions(
+    item: pytest.Item,
+    get: Callable[[str], Sequence[pytest.FixtureDef[Any]] | None],
+) -> None:
+    """Let the names that ``item`` and its fixtures request stand for what ``get`` returns.
+
+    pytest keeps the value of a fixture in its definition, which all tests share, so there can be one test at
+    a time.  Values kept for each node of the scope would replace this.
+    """
+    request = getattr(item, "_request", None)  # not every item has one
+    if request is not None:
+        request._arg2fixturedefs = _Definitions(get)
+
+
+class _Definitions(dict[str, Sequence[pytest.FixtureDef[Any]]]):
+    """What the request of one test looks names up in, with ``get`` only."""
+
+    def __init__(self, look_up: Callable[[str], Sequence[pytest.FixtureDef[Any]] | None]) -> None:
+        self._look_up = look_up
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            found = self._look_up(name)
+            if found is None:
+                return default
+            self[name] = found
+        return self[name]
+
+
+def copy_definition(
+    fixturedef: pytest.FixtureDef[Any],
+    execute: Callable[[pytest.FixtureDef[Any], pytest.FixtureRequest], Any] | None = None,
+) -> pytest.FixtureDef[Any]:
+    """Return a definition like this one, with a value of its own.
+
+    ``execute`` is called with it and a request, when a test wants the value; it calls
+    :func:`execute_definition`.
+    """
+    copy = object.__new__(type(fixturedef))
+    vars(copy).update(vars(fixturedef))
+    copy.cached_result = None
+    copy._finalizers = []  # type: ignore[misc]
+    if execute is not None:
+        copy.execute = functools.partial(execute, copy)  # type: ignore[method-assign]
+    return copy
+
+
+def execute_definition(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Any:
+    """Return the value of a fixture, set up if it is not; what pytest calls unless it is told otherwise."""
+    __tracebackhide__ = True
+    return type(fixturedef).execute(fixturedef, request)  # type: ignore[arg-type]
 
 
 def being_set_up(request: pytest.FixtureRequest) -> set[str | None]:
@@ -531,6 +601,8 @@ class DirectoryFixture(pytest.FixtureDef[Any]):
         self.original = original
         #: Whether it is there for the directories below as well.
         self.is_for_tree = is_for_tree
+        #: What ends with the directory.
+        self.extent: Any = None
         #: What is called when its directory ends.
         self.at_end: list[Callable[[], object]] = []
         self._directory = directory
@@ -577,3 +649,23 @@ def explained_without(is_foreign_file: Callable[[str], bool]) -> Iterator[None]:
         yield
     finally:
         tracer.should_trace_file = original
+
+
+@contextlib.contextmanager
+def calling_before_prompts(act: Callable[[], object]) -> Iterator[None]:
+    """Call ``act`` in the block before each prompt of the debugger, and before anything is written for it.
+
+    The hook ``pytest_enter_pdb`` is called when capturing has been suspended and a headline written.  A hook
+    before that would replace this.
+    """
+    original = vars(pytestPDB)["_init_pdb"]
+
+    def init_pdb(method: str, *arguments: Any, **options: Any) -> Any:
+        act()
+        return original.__get__(None, pytestPDB)(method, *arguments, **options)
+
+    pytestPDB._init_pdb = staticmethod(init_pdb)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        pytestPDB._init_pdb = original  # type: ignore[method-assign]

@@ -34,10 +34,12 @@ class PytestTimeoutHooks:
     def __init__(self, session: TrioSession, hooks: TimeoutHooks) -> None:
         self._session = session
         self._hooks = hooks
-        self._watch: Watch | None = None
-        #: The test at hand and its settings, if all of it is limited.
-        self._limited: tuple[pytest.Item, Any] | None = None
-        self._is_cancelled = False
+        #: For each test in flight.
+        self._watches: dict[pytest.Item, Watch] = {}
+        #: The settings of those of which all is limited.
+        self._limited: dict[pytest.Item, Any] = {}
+        #: Those of which a phase has ended, or failed.
+        self._cancelled: set[pytest.Item] = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> None:
@@ -47,7 +49,7 @@ class PytestTimeoutHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool | None:
         """Watch an async test in place of pytest-timeout."""
-        if not self._is_async(item):
+        if not self._is_ours(item):
             return None
         is_debugging = sys.modules["pytest_timeout"].is_debugging
         if settings.disable_debugger_detection or not is_debugging():
@@ -61,7 +63,7 @@ class PytestTimeoutHooks:
     ) -> Generator[None, object, object]:
         """Stand between the alarm of a sync test and pytest-timeout."""
         result = yield
-        if self._is_async(item):
+        if self._is_ours(item):
             return result
         self._note(item, settings)
         if settings.method == "signal":
@@ -73,26 +75,28 @@ class PytestTimeoutHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_timeout_cancel_timer(self, item: pytest.Item) -> bool | None:
         """Watch the test no more.  Called also when a phase has failed."""
-        self._is_cancelled = True
-        if self._watch is not None:
-            self._watch.end()
-            self._watch = None
-        return True if self._is_async(item) else None
+        self._cancelled.add(item)
+        watch = self._watches.pop(item, None)
+        if watch is not None:
+            watch.end()
+        return True if self._is_ours(item) else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """Watch the tear-down of a test that has failed, which pytest-timeout does not."""
-        if self._is_cancelled and self._limited is not None and self._limited[0] is item:
-            self._begin(*self._limited)
+        if item in self._cancelled and item in self._limited:
+            self._begin(item, self._limited[item])
 
     def _note(self, item: pytest.Item, settings: Any) -> None:
-        self._limited = None if settings.func_only else (item, settings)
-        self._is_cancelled = False
+        self._limited.pop(item, None)
+        if not settings.func_only:
+            self._limited[item] = settings
+        self._cancelled.discard(item)
 
     def _begin(self, item: pytest.Item, settings: Any) -> None:
         what = f"{item.nodeid}: the call" if settings.func_only else item.nodeid
         timeouts = self._hooks.timeouts(item.config)
-        self._watch = timeouts.begin(what, settings.timeout, _SOURCE)
+        self._watches[item] = timeouts.begin(what, settings.timeout, _SOURCE)
 
     def _on_alarm(
         self,
@@ -108,11 +112,11 @@ class PytestTimeoutHooks:
             handler(signum, frame)
         else:
             self._begin(item, settings)
-            assert self._watch is not None
-            self._watch.expire()
+            self._watches[item].expire()
 
-    def _is_async(self, item: pytest.Item) -> bool:
-        return (
+    def _is_ours(self, item: pytest.Item) -> bool:
+        """Say whether the test is watched by us: an async one, or one of many, for there is one alarm."""
+        return self._session.others.may_be or (
             isinstance(item, pytest.Function)
             and is_async(body_of(item.obj))
             and is_our_test(self._session, item)

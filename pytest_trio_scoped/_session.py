@@ -59,6 +59,10 @@ class Crashes(Protocol):
     def lose(self, lost: LoopLost, *, is_own: bool) -> BaseException: ...
     def notice_nursery(self, lifetime: Any, strand: Strand | None) -> None: ...
     def asks_for(self, fixturedef: Any, request: Any, required: Any) -> None: ...
+    def uses(self, item: object, wanted: Any) -> bool: ...
+    def is_unswept(self, fixturedef: Any) -> bool: ...
+    def sweep_and_raise(self) -> None: ...
+    def begin(self, item: Any) -> None: ...
     def closed(self, lifetime: Any, raised: BaseException | None) -> BaseException | None: ...
 
 
@@ -77,6 +81,26 @@ class LoopChoice:
 
     def for_request(self, request: pytest.FixtureRequest) -> None:
         """Prepare a request that code inside gets as an argument."""
+
+
+class Others:
+    """The other tests in flight; as it stands, there are none."""
+
+    #: Whether tests overlap at all in this run.
+    are_in_run = False
+
+    @property
+    def may_be(self) -> bool:
+        """Whether others may be in flight beside the test at hand."""
+        return False
+
+    def out_of(self, fixturedef: Any) -> AbstractContextManager[bool]:
+        """Keep them out of a fixture that has crashed, in a block; it gets whether that is the caller's task.
+
+        If the caller uses the fixture, first wait until those have come here, or have ended, that use it too.
+        If it does not, it is the task of those.
+        """
+        return nullcontext(True)
 
 
 class TimeLimit:
@@ -125,6 +149,8 @@ class TrioSession:
         self.set_up_ahead: Callable[[Any, Any], None] | None = None
         #: What is called with a fixture that another one has got with ``request.getfixturevalue``.
         self.note_late: Callable[[pytest.FixtureDef[Any]], None] = lambda _: None
+        #: Who runs tests at the same time.
+        self.others = Others()
         #: The live fixtures whose users run inside, with the request of each, the oldest first: async
         #: ones, and those that depend on one.
         self.inside_fixtures: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}
@@ -263,7 +289,7 @@ class TrioSession:
         own = self._own_loop
         is_own = own is not None and not own.is_open
         if not is_own and (self._loop is None or self._loop.is_open):
-            return lost.reason()  # another strand has come here before
+            return self.time_limit.explain(lost.reason())  # another strand has come here before
         reason = self.crashes.lose(lost, is_own=is_own)
         lost.__traceback__ = None
         if is_own:

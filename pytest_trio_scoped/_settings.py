@@ -43,7 +43,29 @@ def add_options(parser: pytest.Parser) -> None:
         type="bool",
         default=False,
     )
+    parser.addini(
+        "trio_parallel",
+        "how many tests may be in flight at once: a number, or auto for 100 (pytest-trio-scoped)",
+        default="",
+    )
+    parser.addini(
+        "trio_parallel_scope",
+        "tests overlap only within one: session, module or class (pytest-trio-scoped)",
+        default="session",
+    )
+    parser.addini(
+        "trio_exclusive_fixtures",
+        "names of fixtures whose tests run alone when many run at once (pytest-trio-scoped)",
+        type="args",
+        default=[],
+    )
     group = parser.getgroup("trio", "Trio (pytest-trio-scoped)")
+    group.addoption(
+        "--trio-parallel",
+        type=_parallel_option,
+        metavar="N|auto",
+        help="run up to N tests at once on one loop; auto is 100, 1 is as without it",
+    )
     group.addoption(
         "--trio-timeout",
         type=_seconds_option,
@@ -93,6 +115,26 @@ def _seconds_option(text: str) -> float:
         raise argparse.ArgumentTypeError(message) from None
 
 
+def number_of(text: str) -> int:
+    """Return how many tests may be in flight at once; raise ValueError if ``text`` does not say it."""
+    number = AUTO if text == "auto" else int(text or "1")
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _parallel_option(text: str) -> int:
+    try:
+        return number_of(text)
+    except ValueError:
+        message = _errors.NO_NUMBER_OF_TESTS.format(where="It", value=text)
+        raise argparse.ArgumentTypeError(message) from None
+
+
+#: How many tests may be in flight at once with "auto".
+AUTO = 100
+
+
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What the user asked for."""
@@ -107,6 +149,12 @@ class Settings:
     is_order_planned: bool = False
     #: Whether independent async fixtures are set up at the same time.
     has_concurrent_fixtures: bool = False
+    #: How many tests may be in flight at once.
+    parallel: int = 1
+    #: The scope of the node within which tests may overlap.
+    parallel_scope: str = "session"
+    #: The fixtures whose tests run alone, besides those that are known to change the process.
+    exclusive_fixtures: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
@@ -117,6 +165,9 @@ class Settings:
         order = str(config.getini("trio_fixture_order"))
         if order not in {"pytest", "plan"}:
             raise pytest.UsageError(_errors.ORDER_NOT_KNOWN.format(value=order))
+        scope = str(config.getini("trio_parallel_scope"))
+        if scope not in {"session", "module", "class"}:
+            raise pytest.UsageError(_errors.PARALLEL_SCOPE_NOT_KNOWN.format(value=scope))
         timeout, source = _timeout_of(config)
         return cls(
             is_trio_mode=bool(config.getini("trio_mode")),
@@ -125,6 +176,9 @@ class Settings:
             timeout_source=source,
             is_order_planned=order == "plan",
             has_concurrent_fixtures=bool(config.getini("trio_concurrent_fixtures")),
+            parallel=_parallel_of(config),
+            parallel_scope=scope,
+            exclusive_fixtures=tuple(config.getini("trio_exclusive_fixtures")),
         )
 
 
@@ -139,4 +193,17 @@ def _timeout_of(config: pytest.Config) -> tuple[float, str]:
         message = _errors.NO_TIMEOUT.format(
             where="The ini value 'trio_timeout'", value=text, none=0
         )
+        raise pytest.UsageError(message) from None
+
+
+def _parallel_of(config: pytest.Config) -> int:
+    number: int | None = config.getoption("--trio-parallel")
+    if number is not None:
+        return number
+    text = config.getini("trio_parallel")
+    try:
+        return number_of(text)
+    except ValueError:
+        where = "The ini value 'trio_parallel'"
+        message = _errors.NO_NUMBER_OF_TESTS.format(where=where, value=text)
         raise pytest.UsageError(message) from None

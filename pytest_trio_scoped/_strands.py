@@ -24,13 +24,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextvars import Context
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import greenlet
 import outcome
 import trio
 from trio.lowlevel import enable_ki_protection
 
+from ._claims import Claim, Claims, Refuse
 from ._contexts import Layers
 from ._ctrl_c import Wait
 from ._drivers import END, Command, Host
@@ -60,7 +61,7 @@ class Strand:
         self.name = name
         self.function = function
         self.after = tuple(after)
-        self._is_long = is_long
+        self.is_long = is_long
         #: Whose code waits for it, ``None`` for the session's host; known once it is run.
         self.parent: Strand | None = None
         #: What it waits for, the innermost last.
@@ -68,13 +69,15 @@ class Strand:
         #: How often it is shielded.
         self.shields = 0
         self.is_cancelled = False
+        #: Whether it was blocked when it was to be interrupted, or not.
+        self.is_interrupted = False
         #: What fixtures have changed in its context.
         self.layers = Layers(Context())
         self.has_ended = False
         #: What it has raised, if it has.
         self.error: BaseException | None = None
-        #: Whom it waits for.
-        self.awaited: Strand | None = None
+        #: What it waits for of another one's.
+        self.awaited: Claim | None = None
         self._host: Host | None = None
         self._left: ThreadState
 
@@ -86,6 +89,7 @@ class Strand:
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt where it is blocked.  Not a checkpoint."""
+        self.is_interrupted = True
         for wait in self.waits[-1:]:
             wait.interrupt()
 
@@ -108,8 +112,12 @@ class Strand:
         host.strand = self
         host.gr_context = context
         drivers = self.loop.drivers
-        await (drivers.serve_long(host) if self._is_long else drivers.serve(host))
-        self._host = None
+        if self.is_long:
+            await drivers.serve_long(host, context.copy())
+        else:
+            await drivers.serve(host)
+        if self.has_ended:  # else the loop is about to end
+            self._host = None
 
     @enable_ki_protection
     def _run(self, _message: object) -> Command:
@@ -125,14 +133,6 @@ class Strand:
         if self._host is not None and not self._host.dead:
             self._host.parent = greenlet.getcurrent()  # its own, the loop's greenlet, is dead
             self._host.throw(greenlet.GreenletExit)
-
-
-class _Claim:
-    """Something that a strand is doing."""
-
-    def __init__(self, strand: Strand) -> None:
-        self.strand = strand
-        self.has_ended = trio.Event()
 
 
 class Strands:
@@ -158,7 +158,7 @@ class Strands:
         self._ended: list[Strand] = []
         self._nursery: trio.Nursery
         self._left: ThreadState
-        self._claims: dict[Hashable, _Claim] = {}
+        self._claims = Claims(lambda: loop)
 
     @property
     def errors(self) -> list[BaseException]:
@@ -223,42 +223,12 @@ class Strands:
 
     # ---------------------------------------------------------------- strands
 
-    def once(
-        self, key: Hashable, function: Callable[[], T], refuse: Callable[[list[str]], NoReturn]
-    ) -> T:
+    def once(self, key: Hashable, function: Callable[[], T], refuse: Refuse) -> T:
         """Call ``function``; if another strand is at it by the same ``key``, wait for that first.
 
         ``refuse`` raises an error where the other one waits for this one, and gets the names of both and
         of those in between.
         """
         __tracebackhide__ = True
-        strand = self._loop.strand
-        if strand is None or not self._loop.is_open:
+        with self._claims.hold(key, refuse):
             return function()
-        while (claim := self._claims.get(key)) is not None:
-            if claim.strand is strand:
-                return function()
-            self._wait(strand, claim, refuse)
-        claim = self._claims[key] = _Claim(strand)
-        try:
-            return function()
-        finally:
-            del self._claims[key]
-            if self._loop.is_open:
-                with self._loop.inside():
-                    claim.has_ended.set()
-
-    def _wait(self, strand: Strand, claim: _Claim, refuse: Callable[[list[str]], NoReturn]) -> None:
-        __tracebackhide__ = True
-        names = [strand.name]
-        other: Strand | None = claim.strand
-        while other is not None:
-            if other is strand:
-                refuse(names)
-            names.append(other.name)
-            other = other.awaited
-        strand.awaited = claim.strand
-        try:
-            self._loop.run(claim.has_ended.wait, name=f"wait for {claim.strand.name}")
-        finally:
-            strand.awaited = None

@@ -78,7 +78,8 @@ class PhaseHooks:
     def __init__(self, timeouts: Timeouts, settings: Settings) -> None:
         self._timeouts = timeouts
         self._settings = settings
-        self._watch: Watch | None = None
+        #: For each test in flight.
+        self._watches: dict[pytest.Item, Watch] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -97,11 +98,11 @@ class PhaseHooks:
 
     # Registered after ReportHooks, so it is called before them.
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_makereport(self) -> None:
+    def pytest_runtest_makereport(self, item: pytest.Item) -> None:
         """The phase has ended."""
-        if self._watch is not None:
-            self._watch.end()
-            self._watch = None
+        watch = self._watches.pop(item, None)
+        if watch is not None:
+            watch.end()
 
     def _begin(self, item: pytest.Item, phase: str) -> None:
         seconds, source, problem = self._limit_of(item)
@@ -110,7 +111,8 @@ class PhaseHooks:
         if seconds:
             what = f"{item.nodeid}: the {phase}"
             in_parts = phase == "tear-down"
-            self._watch = self._timeouts.begin(what, seconds, source, in_parts=in_parts)
+            watch = self._timeouts.begin(what, seconds, source, in_parts=in_parts)
+            self._watches[item] = watch
 
     def _limit_of(self, item: pytest.Item) -> tuple[float, str, str]:
         """Return the limit, where it comes from, and what is wrong with it."""

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import pytest
 import trio
@@ -37,6 +38,7 @@ from ._wreck import Killed
 if TYPE_CHECKING:
     from ._ctrl_c import Wait
     from ._loop import Loop
+    from ._strands import Strand
 
 #: Seconds that what has been cancelled may take to end.
 GRACE = 5.0
@@ -45,14 +47,28 @@ GRACE = 5.0
 _POLL = 0.1
 
 
+class _Limited:
+    """What one test in flight is limited by."""
+
+    def __init__(self) -> None:
+        self.watches: list[Watch] = []
+        #: What the code of the phase was told; it may have caught that.
+        self.raised: BaseException | None = None
+
+
 class Timeouts(TimeLimit):
     """The watches of one session."""
 
     def __init__(self, session: TrioSession) -> None:
         self._session = session
-        self._watches: list[Watch] = []
-        #: What the code of the phase was told; it may have caught that.
-        self._raised: BaseException | None = None
+        #: That of the session's host, and those of tests in strands.
+        self._hosts = _Limited()
+        self._of: WeakKeyDictionary[Strand, _Limited] = WeakKeyDictionary()
+
+    @property
+    def _present(self) -> _Limited:
+        strand = _strand_of_test(self._session)
+        return self._hosts if strand is None else self._of.setdefault(strand, _Limited())
 
     def begin(self, what: str, seconds: float, source: str, *, in_parts: bool = True) -> Watch:
         """Watch what begins now; ``source`` is where the limit comes from.
@@ -61,44 +77,48 @@ class Timeouts(TimeLimit):
         """
         text = _errors.TIMED_OUT.format(what=what, seconds=seconds, source=source)
         watch = Watch(self._session, text, seconds, in_parts=in_parts)
-        self._watches.append(watch)
+        self._present.watches.append(watch)
         return watch
 
     def end_all(self) -> None:
         """Watch nothing: the user has a look at it with a debugger, or ends the run."""
-        for watch in self._watches:
-            watch.end()
+        for limited in (self._hosts, *self._of.values()):
+            for watch in limited.watches:
+                watch.end()
 
     def explain(self, error: BaseException) -> BaseException:
         """Return what to raise outside in place of ``error``, which may come of a limit."""
-        if not self._watches or self._session.is_inside:
-            return error
+        present = self._present
+        other = error.failure if isinstance(error, _KilledByLimit) else error
+        if not present.watches or self._session.is_inside:
+            return other
         if isinstance(error, BaseExceptionGroup):
             rest = error.split(trio.Cancelled)[1]
             if rest is error:
                 return error
-        elif isinstance(error, (trio.Cancelled, Killed)):
+        elif isinstance(error, (trio.Cancelled, _KilledByLimit)):
             rest = None
         else:
             return error
         failure = self._take_failure()
         if failure is None:
-            return error
-        self._raised = _joined(failure, rest)
-        return self._raised
+            return other
+        present.raised = _joined(failure, rest)
+        return present.raised
 
     def exceeded(self) -> BaseException | None:
         """Return what the phase at hand fails with if it has exceeded its limit."""
         failure = self._take_failure()
         if failure is not None:
-            self._raised = failure
-        return self._raised
+            self._present.raised = failure
+        return self._present.raised
 
     def conclude(self, raised: BaseException | None) -> BaseException | None:
         """Return what to report of a phase that ended with ``raised``."""
         failure = self.exceeded()
-        self._raised = None
-        self._watches = [watch for watch in self._watches if not watch.is_over]
+        present = self._present
+        present.raised = None
+        present.watches = [watch for watch in present.watches if not watch.is_over]
         if failure is None or isinstance(raised, ENDS_THE_RUN):
             return raised
         if raised is None or is_cancelled(raised):
@@ -108,14 +128,32 @@ class Timeouts(TimeLimit):
         return raised if is_told else _joined(failure, raised)
 
     def _take_failure(self) -> BaseException | None:
-        texts = [text for watch in self._watches if (text := watch.take()) is not None]
+        texts = [text for watch in self._present.watches if (text := watch.take()) is not None]
         return pytest.fail.Exception("\n\n".join(texts), pytrace=False) if texts else None
+
+
+class _KilledByLimit(Killed):
+    """Ends the loop, which is told to all tests in flight by one ``failure``."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.failure = pytest.fail.Exception(text, pytrace=False)
 
 
 def _joined(failure: BaseException, other: BaseException | None) -> BaseException:
     if other is None:
         return failure
     return BaseExceptionGroup(_errors.TIMED_OUT_AND_FAILED, [failure, other])
+
+
+def _strand_of_test(session: TrioSession) -> Strand | None:
+    """Return the strand that runs the test at hand, ``None`` if that is the session's host."""
+    strand = session.strand
+    while strand is not None and strand.parent is not None:
+        strand = strand.parent  # it sets up a fixture of the test beside others
+    if strand is None or not strand.is_long:
+        return None
+    return strand
 
 
 class Watch:
@@ -133,6 +171,7 @@ class Watch:
         self._text = text
         self._seconds = seconds
         self._in_parts = in_parts
+        self._strand = _strand_of_test(session)
         self.is_over = False
         #: The outermost of what was cancelled.
         self._wait: Wait | None = None
@@ -158,7 +197,7 @@ class Watch:
         if self.is_over:  # it ended while the alarm went off
             return
         loop = self._session.present_loop
-        if loop is None or not loop.ctrl_c.waits:
+        if loop is None or not self._waits(loop):
             # Sync code that is not ours to end; it counts if something is waited for after it.
             self._session.alarms.set(self, _POLL, self.expire)
             return
@@ -182,13 +221,16 @@ class Watch:
     def _look(self, loop: Loop) -> None:
         if self.is_over:
             return
-        if self._wait not in loop.ctrl_c.waits:
+        if self._wait not in self._waits(loop):
             seconds = self._seconds if self._in_parts else _POLL
             self._session.alarms.set(self, seconds, self.expire)
         elif time.monotonic() < self._cancelled_at + GRACE:
             self._session.alarms.set(self, _POLL, partial(self._look, loop))
         else:
             self._ask(loop, self._kill)
+
+    def _waits(self, loop: Loop) -> list[Wait]:
+        return loop.ctrl_c.waits_of(self._strand)
 
     def _tell(self, *details: str) -> str:
         return f"{self._text}\n" + "\n\n".join(details)
@@ -199,20 +241,21 @@ class Watch:
         self._session.alarms.drop(self)
         if self.is_over:
             return
-        if not loop.ctrl_c.waits:
+        waits = self._waits(loop)
+        if not waits:
             self._session.alarms.set(self, _POLL, self.expire)
             return
-        self._wait = loop.ctrl_c.waits[0]
+        self._wait = waits[0]
         self._failure = self._tell(_errors.CANCELLED, describe_tasks(loop))
-        loop.ctrl_c.cancel_waits()
+        loop.ctrl_c.cancel_waits(self._strand)
         self._cancelled_at = time.monotonic()
         self._session.alarms.set(self, _POLL, partial(self._look, loop))
 
     def _kill(self, loop: Loop) -> None:
         self._session.alarms.drop(self)
-        if self.is_over or self._wait not in loop.ctrl_c.waits:
+        if self.is_over or self._wait not in self._waits(loop):
             return
         text = self._tell(_errors.NOT_ENDED.format(seconds=GRACE), describe_tasks(loop))
         self._failure = text
         self._session.stderr.write(text)
-        trio.lowlevel.spawn_system_task(kill, Killed(text))
+        trio.lowlevel.spawn_system_task(kill, _KilledByLimit(text))

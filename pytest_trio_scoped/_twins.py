@@ -19,7 +19,7 @@ from ._bodies import Arguments, Function, body_maker, call, needs_own_task, nurs
 from ._contexts import Changes, Layers, in_context, own_context
 from ._exceptions import prune
 from ._lifetime import Lifetime, NoYield, SecondYield
-from ._outcomes import act_as_in_sync_code, needs_our_frame
+from ._outcomes import act_as_in_sync_code, is_cancelled, needs_our_frame
 from ._pytest_names import call_fixture_function, fixture_of, fixture_source
 from ._requests import Finalizer, run_finalizers_with, watch_get
 from ._session import TrioSession
@@ -229,8 +229,8 @@ def _close(session: TrioSession, lifetime: Lifetime, function: Function) -> None
             return  # the host knows of the Ctrl-C that struck the fixture's background task
     if had_crashed:
         raised = session.crashes.closed(lifetime, raised)
-    if raised is None:
-        return
+    if raised is None or (lifetime.was_cancelled and is_cancelled(raised)):
+        return  # why it was cancelled is told by whoever did it
     __tracebackhide__ = not needs_our_frame(raised)
     raise raised
 

@@ -27,6 +27,14 @@ _MARK = (
     "own that the function runs (pytest-trio-scoped)."
 )
 
+_EXCLUSIVE_MARK = (
+    "trio_exclusive: with --trio-parallel, run this test while no other runs (pytest-trio-scoped)."
+)
+
+_GROUP_MARK = (
+    "trio_group(name): with --trio-parallel, one test of the group at a time (pytest-trio-scoped)."
+)
+
 _THREAD_MARK = (
     "trio_thread: run this sync test in a worker thread, beside the loop (pytest-trio-scoped)."
 )
@@ -53,6 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
     _refuse_pytest_trio(manager)
     config.addinivalue_line("markers", _MARK)
     config.addinivalue_line("markers", _THREAD_MARK)
+    config.addinivalue_line("markers", _EXCLUSIVE_MARK)
+    config.addinivalue_line("markers", _GROUP_MARK)
 
     def make_crashes(session: TrioSession) -> Crashes:
         # They import Trio.  Not "from . import", which would find what a run of pytest within a test has
@@ -111,6 +121,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from ._plan_hooks import PlanHooks
 
         manager.register(PlanHooks(config.option.trio_plan, settings))
+    if settings.parallel > 1 and not _shows_order(config):
+        _register_parallel(config, session, settings)
     manager.register(FinalizerHooks(), "trio_scoped_finalizers")
     if settings.has_concurrent_fixtures and not config.getoption("setupplan", False):
         from ._concurrent_fixtures import ConcurrentFixtureHooks
@@ -121,6 +133,43 @@ def pytest_configure(config: pytest.Config) -> None:
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.
     manager.unblock("trio")
     manager.register(session, "trio")
+
+
+def _register_parallel(config: pytest.Config, session: TrioSession, settings: Settings) -> None:
+    from . import _xdist_crashes
+
+    if _is_controller(config):
+        config.pluginmanager.register(_xdist_crashes.ControllerHooks(settings.parallel))
+        return
+    if _xdist_crashes.number_of(config, settings.parallel) == 1:
+        return
+    from ._feeds import Feed
+    from ._parallel_hooks import ParallelHooks
+
+    if hasattr(config, "workerinput"):
+        from ._parallel_xdist import WorkerFeed, WorkerHooks
+        from ._xdist_names import Worker
+
+        parallel = ParallelHooks(session, settings, WorkerFeed(Worker(config), session))
+        config.pluginmanager.register(WorkerHooks(parallel))
+    else:
+        parallel = ParallelHooks(session, settings, Feed())
+    config.pluginmanager.register(parallel)
+    if config.pluginmanager.has_plugin("debugging"):
+        from ._parallel_debugging import PromptHooks
+
+        config.pluginmanager.register(PromptHooks(lambda: parallel.pool))
+
+
+def _shows_order(config: pytest.Config) -> bool:
+    """Say whether set-ups are to be shown one after the other, or nothing is run."""
+    options = ("setupshow", "setuponly", "setupplan", "trio_plan", "trace")
+    return any(config.getoption(name, False) for name in options)
+
+
+def _is_controller(config: pytest.Config) -> bool:
+    """Say whether xdist's workers run the tests."""
+    return config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
 
 
 def _refuse_pytest_trio(manager: pytest.PytestPluginManager) -> None:

@@ -8,6 +8,25 @@ from harness import Suite
 
 pytest_plugins = ["pytester"]
 
+#: What takes half of the time.  It hangs on the versions of pytest and Trio more than on that of Python.
+_SLOW = {
+    "test_crashes",
+    "test_ctrl_c",
+    "test_hypothesis",
+    "test_parallel_random",
+    "test_pytest_timeout",
+    "test_stress_sigint",
+    "test_timeouts",
+    "test_trio_thread",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes long, for ``-m "not slow"``."""
+    for item in items:
+        if item.path.stem in _SLOW:
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:

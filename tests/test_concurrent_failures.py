@@ -691,3 +691,75 @@ def test_each_loop_that_ends_while_they_are_set_up_is_told_once_and_replaced(
     told = [line for line in result.output.splitlines() if line.startswith("ERROR ")]
     assert told == [f"ERROR test_it.py::test_{number} - OSError: the end" for number in (1, 2)]
     assert sorted(result.trace) == sorted(["a begins", "b begins", "c begins"] * 3)
+
+
+@pytest.mark.parametrize(
+    "how", ["pytest.skip('so')", "raise ValueError('so')", "pytest.exit('so')"]
+)
+def test_those_that_come_to_their_yield_although_they_are_cancelled_are_undone(
+    suite: Suite, how: str
+) -> None:
+    """They may not wait for anything, or shield it."""
+    result = run(
+        suite,
+        f"""
+        from trio.testing import wait_all_tasks_blocked
+        has_begun = trio.Event()
+        @pytest.fixture
+        async def deaf():
+            has_begun.set()
+            with trio.CancelScope(shield=True):
+                await wait_all_tasks_blocked()
+            with pytest.raises(trio.Cancelled):
+                yield
+            trace("deaf undone")
+        @pytest.fixture
+        async def busy(deaf): trace("never begun")
+        @pytest.fixture
+        async def ends():
+            await has_begun.wait()
+            {how}
+        async def test_it(ends, deaf, busy): trace("never comes")
+        async def test_next(): trace("next")
+        """,
+    )
+    assert "Cancelled" not in result.output
+    if "exit" in how:
+        assert result.trace == ["deaf undone"]
+        assert result.phases == {}
+        assert "Exit: so" in result.output
+    else:
+        assert result.trace == ["deaf undone", "next"]
+        setup = "skipped" if "skip" in how else "failed"
+        assert result.phases == {"test_it": f"{setup} passed", "test_next": "passed passed passed"}
+
+
+def test_what_one_raises_while_it_is_set_up_for_a_cancelled_one_is_told(suite: Suite) -> None:
+    result = run(
+        suite,
+        """
+        from trio.testing import wait_all_tasks_blocked
+        @pytest.fixture
+        async def inner():
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise KeyError("inner")
+            yield
+        @pytest.fixture
+        async def outer(request): request.getfixturevalue("inner")
+        @pytest.fixture
+        async def failing():
+            await wait_all_tasks_blocked()
+            raise ValueError("first")
+        async def test_it(outer, failing): trace("never comes")
+        async def test_inside(request):
+            with trio.move_on_after(0):
+                request.getfixturevalue("inner")
+        """,
+    )
+    assert result.phases == {"test_it": "failed passed", "test_inside": "passed failed passed"}
+    assert "| ValueError: first" in result.output
+    assert "| KeyError: 'inner'" in result.output
+    assert result.output.count("E           KeyError: 'inner'") == 1
+    assert "_lifetime.py" not in result.output

@@ -745,3 +745,41 @@ async def test_it(a, b):
         "a ends",
         "a is down",
     ]
+
+
+def test_ten_take_as_long_as_one(suite: Suite) -> None:
+    """By the clock of the test exactly; by real time, for wide ones, with a margin."""
+    names = ", ".join(f"f{i}" for i in range(10))
+    fixtures = """
+        @pytest.fixture
+        async def f{i}():
+            await trio.sleep(1)
+            yield
+            await trio.sleep(1)
+        @pytest.fixture(scope="session")
+        async def wide_f{i}():
+            await trio.sleep(0.1)
+            yield
+    """
+    wide_names = names.replace("f", "wide_f")
+    trace = ok(
+        run(
+            suite,
+            "import time\n"
+            + "".join(textwrap.dedent(fixtures).format(i=i) for i in range(10))
+            + textwrap.dedent(f"""
+            @pytest.fixture
+            def clock(autojump_clock):
+                yield
+                trace(f"torn down at {{autojump_clock.current_time()}}")
+            async def test_virtual(clock, {names}): trace(f"set up at {{trio.current_time()}}")
+            @pytest.fixture(scope="session")
+            async def loop(): await trio.sleep(0)
+            @pytest.fixture(scope="session")
+            def start(loop): return time.monotonic()
+            def test_real(start, {wide_names}):
+                assert time.monotonic() - start < 0.5  # one by one it is 1 s at least
+            """),
+        )
+    )
+    assert trace == ["set up at 1.0", "torn down at 2.0"]

@@ -304,3 +304,31 @@ def test_on_a_wide_node_each_stretch_goes_at_the_same_time(suite: Suite) -> None
         """,
     )
     assert ok(result) == ["second down", "second down", "first down", "first down"]
+
+
+def test_of_many_tests_nothing_is_left(suite: Suite) -> None:
+    result = run(
+        suite,
+        """
+        import gc
+        from collections import Counter
+        @pytest.fixture(scope="session")
+        async def wide(): yield
+        @pytest.fixture(scope="session")
+        async def other(): yield
+        @pytest.fixture
+        async def a(wide, other): yield
+        @pytest.fixture
+        async def b(request): yield request.getfixturevalue("wide")
+        @pytest.mark.parametrize("number", range(30))
+        @pytest.mark.trio(timeout=60)
+        async def test_it(a, b, number): pass
+        def test_last():
+            gc.collect()
+            kinds = Counter(type(each).__name__ for each in gc.get_objects())
+            names = "Strand", "Strands", "Course", "Layers", "_Group", "_Stretch", "Lifetime"
+            trace({name: kinds[name] for name in names if kinds[name] > 5})
+        """,
+    )
+    assert set(result.outcomes.values()) == {"passed"}
+    assert result.trace == ["{}"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextvars import copy_context
 from functools import partial
@@ -80,6 +82,19 @@ def test_a_part_is_of_the_phase_of_its_parent_until_it_begins_a_test_itself(sess
     assert host.phase.item is None
     of_test.begin_test()
     assert of_test.phase.item is None
+
+
+def test_nothing_is_kept_of_those_that_have_ended(session: Any) -> None:
+    courses = Courses(session)
+    ended = []
+    for _ in range(10):
+        strand = FakeStrand()
+        session.strands = {strand}
+        courses.of(strand)  # type: ignore[arg-type]
+        ended.append(weakref.ref(strand))
+    del strand
+    gc.collect()
+    assert [each() for each in ended[:-1]] == [None] * 9
 
 
 # ------------------------------------------------------------------------ crashes in strands

@@ -401,6 +401,79 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Take the 'yield' out, or make it a fixture."
         ),
     ),
+    "NO_NUMBER_OF_TESTS": (
+        {"where": "The ini value 'trio_parallel'", "value": "many"},
+        (
+            "The ini value 'trio_parallel' is 'many'. Give how many tests may run at once, 1 or more, or "
+            "'auto'."
+        ),
+    ),
+    "PARALLEL_SCOPE_NOT_KNOWN": (
+        {"value": "package"},
+        "The ini value 'trio_parallel_scope' is 'package'. Set it to 'session', 'module' or 'class'.",
+    ),
+    "NO_GROUP": (
+        {"nodeid": "test_it.py::test_a"},
+        (
+            "test_it.py::test_a is marked 'trio_group', which takes one argument: the name of the group.\n"
+            'Write it as in @pytest.mark.trio_group("database").'
+        ),
+    ),
+    "ALONE_BY_MARK": ({}, "mark 'trio_exclusive'"),
+    "ALONE_BY_FIXTURE": ({"name": "capsys"}, "fixture 'capsys'"),
+    "ALONE_BY_LOOP": ({}, "a loop of its own"),
+    "ALONE_BY_RUNNER": ({"name": "flaky"}, "plugin 'flaky' runs it"),
+    "LATE_EXCLUSIVE": (
+        {"nodeid": "test_it.py::test_a", "name": "capsys"},
+        (
+            "test_it.py::test_a asks for 'capsys' with getfixturevalue(), which changes the process for all, "
+            "while other tests run.\n"
+            "Take it as an argument, or mark the test 'trio_exclusive'."
+        ),
+    ),
+    "LATE_VARIED": (
+        {"nodeid": "test_it.py::test_a", "name": "db"},
+        (
+            "test_it.py::test_a asks for 'db' with getfixturevalue(), while other tests run to which it is "
+            "given with a parameter, and one at a time is live.\n"
+            "Take it as an argument, or mark the test 'trio_exclusive'."
+        ),
+    ),
+    "LATE_OWN_LOOP": (
+        {"nodeid": "test_it.py::test_a"},
+        (
+            "test_it.py::test_a needs a loop of its own, while other tests run on that of the session.\n"
+            "Mark the test 'trio_exclusive'."
+        ),
+    ),
+    "TESTS_WAIT_FOR_EACH_OTHER": (
+        {"names": "'test_it.py::test_a', 'test_it.py::test_b'"},
+        (
+            "Tests that run at once wait for fixtures of each other: 'test_it.py::test_a', "
+            "'test_it.py::test_b'.\n"
+            "Let each fixture take the others that it needs as arguments, not with getfixturevalue()."
+        ),
+    ),
+    "TESTS_AT_ONCE": (
+        {"number": 100, "alone": 2, "count": 40},
+        "trio-parallel: up to 100 tests at once, 2 of 40 alone",
+    ),
+    "TEST_ALONE": (
+        {"nodeid": "test_it.py::test_a", "reason": "fixture 'capsys'"},
+        "alone: test_it.py::test_a (fixture 'capsys')",
+    ),
+    "ALL_ALONE": (
+        {"name": "flaky"},
+        "alone: every test, as plugin 'flaky' may run tests itself",
+    ),
+    "CRASHED_AMONG_MANY": (
+        {"number": 5, "nodeid": "test_it.py::test_a"},
+        (
+            "Up to 5 tests were in flight, so another one may have crashed the worker than "
+            "test_it.py::test_a.\n"
+            "The worker that replaces this one runs one test at a time."
+        ),
+    ),
     "DIRECTORY_FAILED": ({}, "errors while tearing down the fixtures of a directory"),
     "MARKED_UNITTEST": (
         {"nodeid": "test_it.py::TestA::test_a"},

@@ -509,13 +509,15 @@ def test_a_pytest_that_keeps_them_otherwise_works_as_without_the_removal(
 # -------------------------------------------------------------------- and what this plugin keeps itself
 
 _SIZES = """
-    import gc, pytest
+    import gc, pytest, weakref
     from trace import trace
 
     def containers(owner, path, seen):
         if id(owner) in seen:
             return
         seen.add(id(owner))
+        if isinstance(owner, weakref.WeakKeyDictionary):
+            owner = dict(owner)
         if isinstance(owner, dict | list | set | frozenset | tuple):
             yield path, len(owner)
             members = [*owner.values(), *owner] if isinstance(owner, dict) else owner

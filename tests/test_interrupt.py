@@ -264,6 +264,30 @@ print(list(loop.live))
     assert interrupted(source) == ["up", "end", "KeyboardInterrupt", "[]", "True True"]
 
 
+@pytest.mark.parametrize(
+    ("down", "cause"), [("raise ValueError('down')", "ValueError('down')"), ("pass", "None")]
+)
+def test_what_its_tear_down_raises_then_is_the_cause(down: str, cause: str) -> None:
+    source = f"""
+async def up():
+    with contextlib.suppress(KeyboardInterrupt):
+        await sleep()
+class Fixture(Body):
+    async def __call__(self, nursery):
+        await up()
+        try:
+            yield
+        finally:
+            {down}
+lifetime = Lifetime(loop, "fixture", Fixture(), has_nursery=False)
+try:
+    lifetime.open()
+except KeyboardInterrupt as error:
+    print(repr(error.__cause__))
+"""
+    assert interrupted(source)[-2:] == [cause, "True True"]
+
+
 def test_a_fixture_is_torn_down_if_it_strikes_just_after_its_set_up() -> None:
     """Then nothing of the fixture's waits, and the host does not yet run: if so, by Trio's order of tasks."""
     source = """

@@ -26,6 +26,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_locations",
         "_plan_parts",
         "_own_slots",
+        "_admission",
     ),
     (
         "_supervisor",
@@ -39,7 +40,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ),
     ("_drivers", "_border", "_plan_trace"),
     ("_loop", "_plan_view", "_plan_order"),
-    ("_lifetime", "_strands", "_clock", "_task_tree", "_plan_formats"),
+    ("_lifetime", "_claims", "_clock", "_task_tree", "_plan_formats"),
+    ("_strands",),
     ("_bodies",),
     (
         "_settings",
@@ -50,8 +52,18 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_phases",
         "_describe",
         "_may_pass",
+        "_held_reports",
+        "_xdist_names",
     ),
-    ("_session", "_blame", "_dependencies", "_own_logs", "_own_output", "_own_warnings"),
+    (
+        "_session",
+        "_blame",
+        "_dependencies",
+        "_setup_tree",
+        "_own_logs",
+        "_own_output",
+        "_own_warnings",
+    ),
     ("_courses",),
     (
         "_ownership",
@@ -86,7 +98,12 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_run",
         "_setup_hooks",
         "_timeout_hooks",
+        "_exclusive",
     ),
+    ("_line_up", "_own_fixtures"),
+    ("_parallel_crashes", "_stretch"),
+    ("_feeds",),
+    ("_parallel",),
     (
         "_builtin_fixtures",
         "_check_hooks",
@@ -98,7 +115,9 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_pytest_timeout",
         "_seed",
         "_threads",
+        "_parallel_hooks",
     ),
+    ("_parallel_xdist", "_parallel_debugging", "_xdist_crashes"),
     ("plugin", "__init__", "enable_trio_mode"),
 )
 ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}
@@ -111,7 +130,7 @@ OWNERS = {
     "trio._": {"_trio_names"},
 }
 #: The modules whose task it is to touch private names of others.
-TOUCH_PRIVATE_NAMES = {"_pytest_names", "_pytest_state_names", "_trio_names"}
+TOUCH_PRIVATE_NAMES = {"_pytest_names", "_pytest_state_names", "_trio_names", "_xdist_names"}
 #: Imported at the first async need, and not before.
 LAZY = {"trio", "greenlet", "outcome", "sniffio"}
 

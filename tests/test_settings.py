@@ -36,6 +36,7 @@ class FakeConfig:
             "trio_run": "trio",
             "trio_fixture_order": "pytest",
             "trio_concurrent_fixtures": False,
+            "trio_parallel_scope": "session",
         }
         return self.values.get(name, defaults.get(name, ""))
 
@@ -78,6 +79,23 @@ def test_every_ini_value_says_what_it_does_and_who_reads_it() -> None:
             "type": "bool",
             "default": False,
         },
+        "trio_parallel": {
+            "help": (
+                "how many tests may be in flight at once: a number, or auto for 100 (pytest-trio-scoped)"
+            ),
+            "default": "",
+        },
+        "trio_parallel_scope": {
+            "help": "tests overlap only within one: session, module or class (pytest-trio-scoped)",
+            "default": "session",
+        },
+        "trio_exclusive_fixtures": {
+            "help": (
+                "names of fixtures whose tests run alone when many run at once (pytest-trio-scoped)"
+            ),
+            "type": "args",
+            "default": [],
+        },
     }
 
 
@@ -85,8 +103,13 @@ def test_every_option_says_what_it_does() -> None:
     parser = RecordingParser()
     add_options(parser)  # type: ignore[arg-type]
     del parser.options["--trio-timeout"]["type"]
+    del parser.options["--trio-parallel"]["type"]
     plan = {"dest": "trio_plan", "action": "store_const"}
     assert parser.options == {
+        "--trio-parallel": {
+            "metavar": "N|auto",
+            "help": "run up to N tests at once on one loop; auto is 100, 1 is as without it",
+        },
         "--trio-timeout": {"metavar": "SECONDS", "help": "the same for this run, 0 for no limit"},
         "--trio-seed": {
             "metavar": "N|random",
@@ -170,3 +193,29 @@ def test_can_not_be_changed() -> None:
     settings = Settings(is_trio_mode=False, run_by="trio")
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.is_trio_mode = True  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("ini", "option", "expected"),
+    [("", None, 1), ("auto", None, 100), ("7", None, 7), ("1", None, 1), ("7", 3, 3)],
+)
+def test_reads_how_many_tests_may_run_at_once(ini: str, option: int | None, expected: int) -> None:
+    config = FakeConfig(trio_parallel=ini, **{"--trio-parallel": option})
+    assert Settings.of(config).parallel == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", " "])
+def test_refuses_what_is_no_number_of_tests(text: str) -> None:
+    with pytest.raises(pytest.UsageError, match=f"'trio_parallel' is '{text}'"):
+        Settings.of(FakeConfig(trio_parallel=text))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scope", ["session", "module", "class"])
+def test_reads_within_what_tests_overlap(scope: str) -> None:
+    settings = Settings.of(FakeConfig(trio_parallel_scope=scope, trio_exclusive_fixtures=["db"]))  # type: ignore[arg-type]
+    assert (settings.parallel_scope, settings.exclusive_fixtures) == (scope, ("db",))
+
+
+def test_refuses_other_scopes() -> None:
+    with pytest.raises(pytest.UsageError, match="'trio_parallel_scope' is 'package'"):
+        Settings.of(FakeConfig(trio_parallel_scope="package"))  # type: ignore[arg-type]

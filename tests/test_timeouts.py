@@ -517,7 +517,9 @@ def test_a():
 
 def test_an_alarm_that_goes_off_when_the_phase_ends_does_nothing() -> None:
     with open_loop() as loop:
-        session: Any = types.SimpleNamespace(present_loop=loop, is_inside=False, alarms=Alarms())
+        session: Any = types.SimpleNamespace(
+            present_loop=loop, is_inside=False, alarms=Alarms(), strand=None
+        )
         timeouts = Timeouts(session)
         watch = timeouts.begin("test_a", 3600, "trio_timeout")
         watch.end()

@@ -1,0 +1,325 @@
+"""Ctrl-C, exits and time limits while many tests are in flight."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from harness import IMPATIENT, Suite
+
+_CLIENTS = """
+    import os, signal
+    import trio.testing
+
+    @pytest.fixture(scope="session")
+    async def server():
+        yield 1
+        await trio.sleep(0.01)
+        trace("server is down")
+
+    @pytest.fixture
+    async def client(server, request):
+        yield 2
+        await trio.sleep(0.01)
+        trace(f"client of {request.node.name} is down")
+
+    @pytest.fixture
+    def sync_client(client, request):
+        yield
+        trace(f"sync client of {request.node.name} is down")
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "text"),
+    [
+        ("os.kill(os.getpid(), signal.SIGINT)", "KeyboardInterrupt"),
+        ("pytest.exit('enough')", "Exit: enough"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ],
+)
+def test_what_ends_the_run_ends_all_in_flight_and_everything_is_torn_down(
+    suite: Suite, end: str, text: str
+) -> None:
+    suite.tests(
+        _CLIENTS
+        + f"""
+    begun = []
+
+    @pytest.mark.parametrize("number", range(4))
+    async def test_it(sync_client, number):
+        begun.append(1)
+        try:
+            while len(begun) < 4:
+                await trio.sleep(0)
+            if number == 2:
+                {end}
+            await trio.sleep_forever()
+        finally:
+            trace(f"test {{number}} ends")
+
+    async def test_later(): trace("later")
+    """
+    )
+    result = suite.run_subprocess("--trio-parallel=4")
+    assert result.exit_code == pytest.ExitCode.INTERRUPTED, result.output
+    assert text in result.output
+    assert "INTERNALERROR" not in result.output
+    ends = [f"test {number} ends" for number in range(4)]
+    downs = [
+        f"{kind} of test_it[{number}] is down"
+        for number in range(4)
+        for kind in ("sync client", "client")
+    ]
+    assert sorted(result.trace) == sorted([*ends, *downs, "server is down"]), result.output
+    assert sorted(result.trace[:4]) == ends
+    assert result.trace[-1] == "server is down"
+
+
+def test_a_set_up_that_is_cancelled_and_ends_well_when_the_run_ends(suite: Suite) -> None:
+    """Its tear-down does not raise Cancelled, which would keep pytest from tearing down what is left."""
+    suite.tests(
+        _CLIENTS
+        + """
+    @pytest.fixture(scope="session")
+    async def ends_the_run(server):
+        async def end():
+            await trio.testing.wait_all_tasks_blocked()
+            raise KeyboardInterrupt
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(end)
+            yield
+
+    @pytest.fixture
+    async def stubborn(ends_the_run):
+        with trio.CancelScope(shield=True):
+            await trio.sleep(0.05)
+        trace("up")
+        try:
+            yield
+        finally:
+            trace("down")
+
+    @pytest.mark.parametrize("number", range(3))
+    async def test_it(stubborn, number): await trio.sleep_forever()
+
+    async def test_end(ends_the_run): await trio.sleep_forever()
+    """
+    )
+    result = suite.run_subprocess("--trio-parallel=4")
+    assert result.exit_code == pytest.ExitCode.INTERRUPTED, result.output
+    assert sorted(result.trace[:-1]) == ["down"] * 3 + ["up"] * 3
+    assert result.trace[-1] == "server is down"
+
+
+def test_ctrl_c_from_outside_while_all_wait(suite: Suite) -> None:
+    suite.tests(
+        _CLIENTS
+        + """
+    begun = []
+
+    @pytest.mark.parametrize("number", range(3))
+    async def test_it(client, number):
+        begun.append(1)
+        if len(begun) == 3:
+            trace("all wait")
+        try:
+            await trio.sleep_forever()
+        finally:
+            trace("ends")
+    """
+    )
+    process = suite.start("--trio-parallel=3")
+    suite.wait_for_trace("all wait")
+    os.kill(process.pid, signal.SIGINT)
+    result = suite.finish(process)
+    assert result.exit_code == pytest.ExitCode.INTERRUPTED, result.output
+    assert result.trace.count("ends") == 3
+    assert result.trace[-1] == "server is down"
+    assert sum(line.startswith("client") for line in result.trace) == 3
+
+
+def test_minus_x_finishes_what_is_in_flight_and_starts_nothing_new(suite: Suite) -> None:
+    suite.tests(
+        _CLIENTS
+        + """
+    begun = []
+
+    @pytest.mark.parametrize("number", range(3))
+    async def test_it(client, number):
+        begun.append(1)
+        while len(begun) < 3:
+            await trio.sleep(0)
+        assert number != 1
+        await trio.sleep(0.05)
+
+    async def test_later(): trace("later")
+    """
+    )
+    result = suite.run_subprocess("--trio-parallel=3", "-x")
+    assert result.outcomes == {
+        "test_it[0]": "passed",
+        "test_it[1]": "failed",
+        "test_it[2]": "passed",
+    }
+    assert "stopping after 1 failures" in result.output
+    assert result.trace[-1] == "server is down"
+    assert "later" not in result.trace
+
+
+def test_errors_of_wide_tear_downs_are_told_with_minus_x(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.fixture(scope="session")
+        async def server():
+            yield
+            raise OSError("not down")
+
+        async def test_bad(server):
+            assert 0
+
+        async def test_good(server):
+            await trio.sleep(0.02)
+
+        async def test_later(server): trace("later")
+        """
+    )
+    result = suite.run_subprocess("--trio-parallel=2", "-x")
+    assert "ERROR test_it.py::test_good - OSError: not down" in result.output
+    assert "INTERNALERROR" not in result.output
+    assert result.trace == []
+
+
+def test_each_test_has_its_own_limit(suite: Suite) -> None:
+    suite.tests(
+        """
+        from pytest_trio_scoped import await_
+
+        @pytest.mark.parametrize("seconds", [0, 0.2, 9])
+        async def test_it(seconds):
+            await trio.sleep(seconds)
+
+        @pytest.mark.trio(timeout=0.1)
+        async def test_marked():
+            await trio.sleep_forever()
+
+        def test_sync():
+            await_(trio.sleep_forever())
+
+        @pytest.fixture
+        async def slow():
+            await trio.sleep_forever()
+
+        async def test_slow(slow): pass
+        """
+    )
+    result = suite.run_subprocess("--trio-parallel=auto", "--trio-timeout=0.6")
+    assert result.outcomes == {
+        "test_it[0]": "passed",
+        "test_it[0.2]": "passed",
+        "test_it[9]": "failed",
+        "test_marked": "failed",
+        "test_sync": "failed",
+        "test_slow": "error",
+    }, result.output
+    assert "test_marked: the call took longer than 0.1 s" in result.output
+    assert "test_slow: the set-up took longer than 0.6 s" in result.output
+
+
+def test_what_is_in_flight_when_the_debugger_is_left_is_not_reported(suite: Suite) -> None:
+    suite.write(
+        "conftest.py", "def pytest_exception_interact(): raise pytest.exit('left')\nimport pytest"
+    )
+    suite.tests(
+        _CLIENTS
+        + """
+    @pytest.mark.parametrize("number", range(3))
+    async def test_it(client, number): await trio.sleep_forever()
+
+    async def test_bad(client):
+        await trio.testing.wait_all_tasks_blocked()
+        assert 0
+    """
+    )
+    result = suite.run_subprocess("--trio-parallel=4", "--pdb")
+    assert result.exit_code == pytest.ExitCode.INTERRUPTED, result.output
+    assert not [
+        name for name in result.phases if "test_it" in name and "failed" in result.phases[name]
+    ]
+    assert result.trace[-1] == "server is down"
+    assert sum(line.startswith("client") for line in result.trace) == 4
+
+
+def test_a_limit_that_ends_the_loop_fails_all_in_flight_with_the_same_text(suite: Suite) -> None:
+    suite.write("conftest.py", IMPATIENT)
+    suite.tests(
+        """
+    @pytest.mark.trio(timeout=0.05)
+    async def test_stuck():
+        with trio.CancelScope(shield=True):
+            await trio.sleep_forever()
+
+    async def test_other(): await trio.sleep_forever()
+    """
+    )
+    result = suite.run_subprocess("--trio-parallel=2")
+    assert result.outcomes == {"test_stuck": "failed", "test_other": "failed"}, result.output
+    assert "_wreck" not in result.output
+    assert "traceback entries are hidden" not in result.output
+    failures = result.output.partition("FAILURES")[2]
+    assert failures.count("test_stuck: the call took longer than 0.05 s") == 2
+    assert failures.count("This ended the Trio loop of the session") == 2
+
+
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_pytest_timeouts_limits_are_each_tests_own(suite: Suite, method: str) -> None:
+    suite.tests(
+        """
+        from pytest_trio_scoped import await_
+
+        @pytest.mark.parametrize("number", range(3))
+        async def test_it(number):
+            await trio.sleep(0.3 if number == 0 else 30)
+
+        def test_sync():
+            await_(trio.sleep(30))
+
+        def test_quick(): pass
+        """
+    )
+    options = ("-p", "pytest_timeout", "--timeout=0.8", f"--timeout-method={method}")
+    result = suite.run_subprocess("--trio-parallel=auto", *options)
+    assert result.outcomes == {
+        "test_it[0]": "passed",
+        "test_it[1]": "failed",
+        "test_it[2]": "failed",
+        "test_sync": "failed",
+        "test_quick": "passed",
+    }, result.output
+    assert result.output.count("took longer than 0.8 s (pytest-timeout)") >= 3
+
+
+def test_a_loop_of_ones_own_is_refused_among_others(suite: Suite) -> None:
+    suite.tests(
+        """
+        import trio.testing
+
+        made = []
+
+        @pytest.fixture
+        def hidden():
+            return made[0]
+
+        @pytest.fixture(autouse=True, scope="session")
+        def make():
+            made.append(vars(trio.testing)["Mock" + "Clock"]())
+
+        async def test_a(hidden): pass
+        async def test_b(): pass
+        """
+    )
+    result = suite.run_subprocess("--trio-parallel=auto")
+    assert result.outcomes["test_b"] == "passed"
+    assert result.outcomes["test_a"] == "error"
+    assert "Mark the test 'trio_exclusive'." in result.output
