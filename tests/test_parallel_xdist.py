@@ -246,18 +246,23 @@ def test_work_is_taken_from_a_worker_that_has_more_than_it_can_run(suite: Suite)
     """One worker blocks in its first test; the other one runs what the first has not started."""
     suite.tests(
         """
-        import os, time
+        import os, pathlib, time
+        from trace import _path
+
         @pytest.mark.parametrize("i", range(40))
         async def test_a(i):
             trace(f"{os.environ['PYTEST_XDIST_WORKER']}")
             if i == 0:
-                time.sleep(3)
+                end = time.monotonic() + 15
+                text = pathlib.Path(_path).read_text
+                while text().count("gw1") < 26 and time.monotonic() < end:
+                    time.sleep(0.05)
             await trio.sleep(0.01)
         """
     )
     result = run(suite, "--trio-parallel=3", "--dist=worksteal")
     assert result.exit_code == 0, result.output
-    assert 3 <= result.trace.count("gw0") < 15
+    assert result.trace.count("gw1") >= 26  # twenty were its own
 
 
 def test_a_worker_that_can_give_nothing_back_is_not_asked_all_the_time(suite: Suite) -> None:
