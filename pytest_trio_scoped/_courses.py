@@ -92,7 +92,6 @@ class Courses:
         self._session = session
         self._strands = session.strands
         self._hosts = Course(None, Phase(), is_part=False)
-        self._of: dict[Strand, Course] = {}
 
     @property
     def present(self) -> Course:
@@ -103,17 +102,11 @@ class Courses:
         """Return what a strand is at, or for ``None`` the session's host."""
         if strand is None:
             return self._hosts
-        course = self._of.get(strand)
+        course: Course | None = strand.kept.get(self)
         if course is None:
-            self._drop_ended()
             phase = self.of(strand.parent).phase
-            course = self._of[strand] = Course(strand, phase, is_part=True)
+            course = strand.kept[self] = Course(strand, phase, is_part=True)
         return course
-
-    def _drop_ended(self) -> None:
-        # Not by weak references: a course holds its strand, and would keep itself.
-        for strand in self._of.keys() - self._strands:
-            del self._of[strand]
 
     def __iter__(self) -> Iterator[Course]:
         yield self._hosts

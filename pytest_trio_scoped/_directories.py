@@ -84,16 +84,11 @@ class Extent:
             return
         errors: list[BaseException] = []
         while self._finalizers:
-            owner, finalizer = self._finalizers.popitem()
-            finalizers = [finalizer]
-            if isinstance(owner, DirectoryFixture):
-                finalizers += owner.at_end
-                owner.at_end.clear()
-            for function in finalizers:
-                try:
-                    function()
-                except BaseException as error:
-                    errors.append(error)
+            _, finalizer = self._finalizers.popitem()
+            try:
+                finalizer()
+            except BaseException as error:
+                errors.append(error)
         if errors:
             from ._outcomes import needs_our_frame  # imports Trio
 

@@ -33,15 +33,15 @@ class OwnFixtures:
     """The copies.
 
     ``hold`` keeps others from a wide fixture while one is at it; ``use`` is called in between, with the
-    fixture, the request, and what sets it up or returns its value; ``refuse`` may raise, with the test, a
-    name that it asks for, and what that stands for.
+    fixture and what sets it up or returns its value; ``refuse`` may raise, with the test, a name that it
+    asks for, and what that stands for.
     """
 
     def __init__(
         self,
         plan: FixturePlan,
         hold: Callable[[object], AbstractContextManager[object]],
-        use: Callable[[_Fixture, pytest.FixtureRequest, Callable[[], Any]], Any],
+        use: Callable[[_Fixture, Callable[[], Any]], Any],
         refuse: Callable[[pytest.Item, str, Sequence[_Fixture]], object],
     ) -> None:
         self._plan = plan
@@ -94,4 +94,4 @@ class OwnFixtures:
             with self._hold(fixturedef):
                 return execute_definition(fixturedef, request)
 
-        return self._use(fixturedef, request, execute)
+        return self._use(fixturedef, execute)

@@ -260,9 +260,7 @@ class Pool:
         if self._unwound is not None:
             return self._unwound
         strand = self._trio_session.strand
-        while strand is not None and strand not in self._flights:
-            strand = strand.parent
-        return None if strand is None else self._flights[strand]
+        return None if strand is None else self._flights.get(strand.outermost)
 
     def _item_at_hand(self) -> pytest.Item | None:
         flight = self.flight()
@@ -316,7 +314,6 @@ class Pool:
     def _use(
         self,
         fixturedef: pytest.FixtureDef[Any],
-        _request: pytest.FixtureRequest,
         execute: Callable[[], Any],
     ) -> Any:
         """Set a wide fixture up or take it; what it has set in context variables is set here as well."""
@@ -412,6 +409,5 @@ class Pool:
         """Put the state of the test in place whose strand it is."""
         if strand is None:
             return  # the session's host, which runs no code of the user's now
-        while strand is not None and strand not in self._flights:
-            strand = strand.parent
-        self.states.put(None if strand is None else self._flights[strand].state)
+        flight = self._flights.get(strand.outermost)
+        self.states.put(None if flight is None else flight.state)

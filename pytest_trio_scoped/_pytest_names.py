@@ -344,7 +344,7 @@ def at_end_of_scope(
     """
     request.node.addfinalizer(function)
     if isinstance(fixturedef, DirectoryFixture):
-        fixturedef.at_end.append(function)
+        fixturedef.extent.addfinalizer(function)
 
 
 def finish_failed_set_up(
@@ -603,8 +603,6 @@ class DirectoryFixture(pytest.FixtureDef[Any]):
         self.is_for_tree = is_for_tree
         #: What ends with the directory.
         self.extent: Any = None
-        #: What is called when its directory ends.
-        self.at_end: list[Callable[[], object]] = []
         self._directory = directory
         self.cached_result = None
         self._finalizers = []  # type: ignore[misc]

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextvars import Context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import greenlet
 import outcome
@@ -78,8 +78,15 @@ class Strand:
         self.error: BaseException | None = None
         #: What it waits for of another one's.
         self.awaited: Claim | None = None
+        #: What others keep of it, by who keeps it; it goes with the strand.
+        self.kept: dict[object, Any] = {}
         self._host: Host | None = None
         self._left: ThreadState
+
+    @property
+    def outermost(self) -> Strand:
+        """The strand of which it does a part of the work, directly or through others, or itself."""
+        return self if self.parent is None else self.parent.outermost
 
     def cancel(self) -> None:
         """Cancel whatever it waits for, now and later.  Not a checkpoint."""

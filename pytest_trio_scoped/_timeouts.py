@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import pytest
 import trio
@@ -61,14 +60,20 @@ class Timeouts(TimeLimit):
 
     def __init__(self, session: TrioSession) -> None:
         self._session = session
-        #: That of the session's host, and those of tests in strands.
         self._hosts = _Limited()
-        self._of: WeakKeyDictionary[Strand, _Limited] = WeakKeyDictionary()
 
     @property
     def _present(self) -> _Limited:
-        strand = _strand_of_test(self._session)
-        return self._hosts if strand is None else self._of.setdefault(strand, _Limited())
+        return self._of(_strand_of_test(self._session))
+
+    def _of(self, strand: Strand | None) -> _Limited:
+        """Return what the test in a strand is limited by, or for ``None`` that in the session's host."""
+        if strand is None:
+            return self._hosts
+        limited: _Limited | None = strand.kept.get(self)
+        if limited is None:
+            limited = strand.kept[self] = _Limited()
+        return limited
 
     def begin(self, what: str, seconds: float, source: str, *, in_parts: bool = True) -> Watch:
         """Watch what begins now; ``source`` is where the limit comes from.
@@ -82,8 +87,8 @@ class Timeouts(TimeLimit):
 
     def end_all(self) -> None:
         """Watch nothing: the user has a look at it with a debugger, or ends the run."""
-        for limited in (self._hosts, *self._of.values()):
-            for watch in limited.watches:
+        for strand in (None, *self._session.strands):
+            for watch in self._of(strand).watches:
                 watch.end()
 
     def explain(self, error: BaseException) -> BaseException:
@@ -149,11 +154,10 @@ def _joined(failure: BaseException, other: BaseException | None) -> BaseExceptio
 def _strand_of_test(session: TrioSession) -> Strand | None:
     """Return the strand that runs the test at hand, ``None`` if that is the session's host."""
     strand = session.strand
-    while strand is not None and strand.parent is not None:
-        strand = strand.parent  # it sets up a fixture of the test beside others
-    if strand is None or not strand.is_long:
+    if strand is None:
         return None
-    return strand
+    strand = strand.outermost  # it may set up a fixture of the test beside others
+    return strand if strand.is_long else None
 
 
 class Watch:

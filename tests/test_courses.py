@@ -25,6 +25,7 @@ from pytest_trio_scoped._strands import Strand, Strands
 class FakeStrand:
     def __init__(self, parent: FakeStrand | None = None) -> None:
         self.parent = parent
+        self.kept: dict[object, Any] = {}
 
 
 class FakeSession:
