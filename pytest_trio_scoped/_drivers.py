@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import AsyncGenerator, Generator
-from contextvars import Context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 
@@ -126,8 +126,6 @@ class Drivers:
         #: The greenlets in which tasks run the user's code.
         self.hosts: dict[trio.lowlevel.Task, greenlet.greenlet] = {}
         self._free_supervisors: list[Supervisor] = []
-        #: Whether there has been more than one stay, so that it is worth while to pass the host on.
-        self._has_relayed = False
         #: What nobody was told of yet.
         self._orphaned: list[BaseException] = []
 
@@ -181,17 +179,18 @@ class Drivers:
 
         If it is relayed it may come back much later, or with a command.
         """
-        if relay.is_relayed:
-            # Before one is taken, which may break while another one is opened.
-            while self._has_relayed and len(self._free_supervisors) < 2:
-                self._free_supervisors.append(await self._new_supervisor())
-            self._has_relayed = True
-        supervisor = self._free_supervisor() or await self.supervisor()
-        stay = relay.stay
-        assert stay is not None
-        relay.begin(stay, supervisor)
-        supervisor.start_soon(self._drive_stay, relay, name=stay.name)
-        del stay  # it would be kept alive, and the test's context with it
+        supervisor = self._free_supervisor()
+        if supervisor is None:
+            await self._drop_broken()
+            supervisor = self._free_supervisor()
+        if supervisor is not None:
+            self._begin_stay(relay, supervisor)
+        else:
+            supervisor = Supervisor()
+            begin = partial(copy_context().run, self._begin_stay, relay, supervisor)
+            self.home.start_soon(supervisor.run, begin)
+            del begin
+        del supervisor
         # Below a user's task this is user code that runs outside: the task's cancel scopes count for it.
         await relay.ended.wait(relay.cancel)
         last, relay.stay = relay.stay, None
@@ -205,6 +204,12 @@ class Drivers:
             if self._orphaned:
                 orphaned, self._orphaned = self._orphaned, []
                 last.problem = join(_errors.ORPHANS_FAILED, last.problem, *orphaned)
+
+    def _begin_stay(self, relay: Relay, supervisor: Supervisor) -> None:
+        stay = relay.stay
+        assert stay is not None
+        relay.begin(stay, supervisor)
+        supervisor.start_soon(self._drive_stay, relay, name=stay.name)
 
     @enable_ki_protection
     async def _drive_stay(self, relay: Relay) -> None:
@@ -234,17 +239,10 @@ class Drivers:
             return False
         if last.supervisor.has_children(besides=task.task):
             return False  # the driver below gives them the time to fail
-        supervisor = self._free_supervisor()
-        if supervisor is None:
-            return False
-        if supervisor.has_children():  # left there by somebody's test; not the host's affair
-            self._free_supervisors.append(supervisor)
-            return False
         relay.stay = None
-        start = partial(supervisor.start_soon, name="<between tests>")
+        start = partial(last.supervisor.start_soon, name="<between tests>")
         # In a context of its own, since it outlives the test.
-        (relay.context or Context()).run(start, self._stand_by, relay, last.host, supervisor)
-        self._free_supervisors.append(last.supervisor)
+        (relay.context or Context()).run(start, self._stand_by, relay, last.host, last.supervisor)
         return True
 
     @enable_ki_protection
@@ -286,9 +284,9 @@ class Drivers:
 
     async def _new_supervisor(self) -> Supervisor:
         supervisor = Supervisor()
-        # The caller may be cancelled and still has something to tear down.
-        with trio.CancelScope(shield=True):
-            await self.home.start(supervisor.run)
+        is_ready = Flag()
+        self.home.start_soon(supervisor.run, is_ready.set)
+        await is_ready.wait()  # the caller may be cancelled and still has something to tear down
         return supervisor
 
     @enable_ki_protection

@@ -93,6 +93,7 @@ class Stretch:
         self._loop.on_switch = self._pool.put_state_of
         try:
             async with trio.open_nursery() as nursery:
+                steps.own_nurseries.add(nursery)
                 while (index := await self._take()) is not None:
                     self._in_flight += 1
                     flight = self._pool.make_flight(index)
@@ -142,6 +143,8 @@ class _Steps(trio.abc.Instrument):
         self._states = pool.states
         self._hosts = loop.drivers.hosts
         self._starter = trio.lowlevel.current_task()
+        #: Those of which the tasks run none, either, but in strands, which have their states put in place.
+        self.own_nurseries = {loop.drivers.home}
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         if task is self._starter:
@@ -149,5 +152,5 @@ class _Steps(trio.abc.Instrument):
         strand = getattr(self._hosts.get(task), "strand", None)
         if strand is not None:
             self._pool.put_state_of(strand)
-        else:
+        elif task.parent_nursery not in self.own_nurseries:
             self._states.put(self._states.of_context(task.context))

@@ -62,16 +62,19 @@ class Supervisor:
         self._cancel_status: CancelStatus
 
     @trio.lowlevel.enable_ki_protection
-    async def run(self, task_status: trio.TaskStatus[None]) -> None:
-        """Hold the nursery open until a user task breaks it or the loop is closed."""
+    async def run(self, on_ready: Callable[[], object]) -> None:
+        """Hold the nursery open until a user task breaks it or the loop is closed.
+
+        ``on_ready`` is called when it is open.
+        """
         task = trio.lowlevel.current_task()
         # It outlives the test that needed it first, and must not keep it or its context alive.
         task.context = Context()
         try:
             async with trio.open_nursery() as self._nursery:
                 self._cancel_status = cancel_status(task)
-                task_status.started()
-                del task_status
+                on_ready()
+                del on_ready
                 await trio.sleep_forever()
         except BaseExceptionGroup as group:
             # Cancelled comes when the loop is closed; as the task ends anyway, it may get lost here.

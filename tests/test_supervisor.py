@@ -17,7 +17,9 @@ from pytest_trio_scoped._user_task import Leak, UserTask
 async def supervisor() -> AsyncIterator[Supervisor]:
     async with trio.open_nursery() as nursery:
         supervisor = Supervisor()
-        await nursery.start(supervisor.run)
+        is_ready = Flag()
+        nursery.start_soon(supervisor.run, is_ready.set)
+        await is_ready.wait()
         yield supervisor
         nursery.cancel_scope.cancel()
 
