@@ -25,18 +25,16 @@ Held = list[Callable[[], object]]
 class HeldReports:
     """Stands between the tests of a session and these hooks.
 
-    ``held`` returns the list in which those of the calling test are held, ``None`` where none are;
-    ``on_report`` is called with each report at once.
+    ``held`` returns the list in which those of the calling test are held, ``None`` where none are; it gets
+    each report at once.
     """
 
     def __init__(
         self,
         session: pytest.Session,
-        held: Callable[[], Held | None],
-        on_report: Callable[[pytest.TestReport], object],
+        held: Callable[[pytest.TestReport | None], Held | None],
     ) -> None:
         self._held = held
-        self._on_report = on_report
         self._session = session
         self._proxy_of = session.gethookproxy
         self._proxies: dict[Any, _Proxy] = {}
@@ -55,9 +53,7 @@ class HeldReports:
         return self._proxies[path]
 
     def _hold(self, caller: Any, arguments: dict[str, Any]) -> Any:
-        if "report" in arguments:
-            self._on_report(arguments["report"])
-        held = self._held()
+        held = self._held(arguments.get("report"))
         if held is None:
             return caller(**arguments)
         held.append(partial(caller, **arguments))

@@ -76,27 +76,9 @@ class OwnLogs:
             handler.addFilter(lambda _: self._turns.current() is state)
             return attach(handler, level)  # type: ignore[no-any-return]
         self.keep_router()
-        if IS_ATTACHED_TO_ALL_LOGGERS:
-            self._add_routers()
-        return self._attached(handler, level)
-
-    @contextmanager
-    def _attached(self, handler: _OwnHandler, level: int | None) -> Iterator[_OwnHandler]:
-        handler.is_attached = True
-        try:
-            if level is None:
-                yield handler
-                return
-            handler.setLevel(level)
-            self._note(self._root)
-            before = self._root.level
-            self._root.setLevel(min(before, level))
-            try:
-                yield handler
-            finally:
-                self._root.setLevel(before)
-        finally:
-            handler.is_attached = False
+        if IS_ATTACHED_TO_ALL_LOGGERS and not isinstance(handler, _OwnReportHandler):
+            self._add_routers()  # once for both; they are attached together
+        return _Attached(handler, self._root, level, self._note)
 
     def keep_router(self) -> None:
         """Attach the router again if somebody has taken all handlers away, as ``dictConfig`` does."""
@@ -189,6 +171,40 @@ class _OwnHandler(LogCaptureHandler):
         """Take a record of the test.  A test may have attached it to a logger that others use as well."""
         turns = self._state.turns
         return turns.current() in (self._state, turns.base) and super().handle(record)
+
+
+class _Attached:
+    """A block in which a handler of one test is attached, as pytest's own: six times in each test."""
+
+    __slots__ = ("_handler", "_level", "_level_before", "_note", "_root")
+
+    def __init__(
+        self,
+        handler: _OwnHandler,
+        root: logging.Logger,
+        level: int | None,
+        note: Callable[[logging.Logger], object],
+    ) -> None:
+        self._handler = handler
+        self._root = root
+        self._level = level
+        self._level_before = 0
+        self._note = note
+
+    def __enter__(self) -> _OwnHandler:
+        handler, root, level = self._handler, self._root, self._level
+        handler.is_attached = True
+        if level is not None:
+            handler.setLevel(level)
+            self._note(root)
+            self._level_before = root.level
+            root.setLevel(min(root.level, level))
+        return handler
+
+    def __exit__(self, *_: object) -> None:
+        if self._level is not None:
+            self._root.setLevel(self._level_before)
+        self._handler.is_attached = False
 
 
 class _OwnReportHandler(_OwnHandler):

@@ -97,7 +97,7 @@ class Pool:
         self._nodes = SetupTree(
             (), self._item_at_hand, self._hold, self._claims.is_free, self._fixtures.leave
         )
-        self._reports = HeldReports(session, self._held, self._count_failed)
+        self._reports = HeldReports(session, self._held)
         self._flights: dict[Strand, Flight] = {}
         self._others = OthersInFlight(trio_session, self.flight, self._flights.values)
         trio_session.others = self._others
@@ -266,8 +266,10 @@ class Pool:
         flight = self.flight()
         return self._item_alone if flight is None else flight.item
 
-    def _held(self) -> Held | None:
+    def _held(self, report: pytest.TestReport | None) -> Held | None:
         flight = self.flight()
+        if report is not None:
+            self._count_failed(report, flight)
         return None if flight is None else flight.held
 
     def give_fixtures(self, item: pytest.Item) -> None:
@@ -283,13 +285,12 @@ class Pool:
         if flight is not None and self._first_error is not None:
             flight.interrupt = error if isinstance(error, KeyboardInterrupt) else None
 
-    def _count_failed(self, report: pytest.TestReport) -> None:
+    def _count_failed(self, report: pytest.TestReport, flight: Flight | None) -> None:
         """Stop if there are enough failures, before their reports are handed on.
 
         Raises KeyboardInterrupt in place of a report of it, which there would be with "--pdb", if another
         test has ended the run.
         """
-        flight = self.flight()
         if flight is not None and flight.interrupt is not None:
             raise flight.interrupt
         if report.failed and not hasattr(report, "wasxfail"):

@@ -67,12 +67,17 @@ def test_hooks_are_held_for_a_test_in_flight_and_called_at_once_for_others() -> 
     session: Any = _Session()
     seen: list[Any] = []
     held: list[Held | None] = [[]]
-    reports = HeldReports(session, lambda: held[0], seen.append)
+
+    def note(report: Any) -> Held | None:
+        seen.append(report)
+        return held[0]
+
+    reports = HeldReports(session, note)
     reports.install()
     hooks = session.gethookproxy("here")
     assert hooks.pytest_runtest_logreport(report=1) == []
     hooks.pytest_runtest_logstart(nodeid="a", location="b")
-    assert seen == [1]
+    assert seen == [1, None]
     assert session.hooks.calls == []
     kept = held[0]
     assert kept is not None
@@ -82,7 +87,7 @@ def test_hooks_are_held_for_a_test_in_flight_and_called_at_once_for_others() -> 
     held[0] = None
     assert hooks.pytest_runtest_logreport(report=2) == ["answer"]
     assert session.hooks.calls[-1] == "report 2"
-    assert seen == [1, 2]
+    assert seen == [1, None, 2]
     assert hooks.other == "untouched"
     assert session.gethookproxy("here") is hooks
     assert session.gethookproxy("there").path == "there"
