@@ -44,5 +44,18 @@ def test_others_take_longer(tmp_path: Path) -> None:
     assert set(ratios) == {"pytest-trio-scoped", "xdist, -n 2"}
 
 
+def test_nothing_grows_with_the_number_of_tests() -> None:
+    command = [sys.executable, str(RUN.with_name("endurance.py")), "--tests=1500"]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_growth_is_measured(tmp_path: Path) -> None:
     assert _ratios("parallel-growth", 5, tmp_path)["--trio-parallel=1000"]["loop"]["best"] < 40
