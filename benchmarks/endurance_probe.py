@@ -1,4 +1,4 @@
-"""A pytest plugin that counts, 40 times in a run, what must not grow; see ``endurance.py``."""
+"""A pytest plugin that counts, 20 times in a run, what must not grow; see ``endurance.py``."""
 
 import gc
 import json
@@ -11,9 +11,9 @@ from time import perf_counter
 import pytest
 
 _TESTS = int(os.environ["PROBE_TESTS"])
-_STEP = max(1, _TESTS // 44)
+_STEP = max(1, _TESTS // 22)
 #: What is made once takes its time.
-_FIRST = 3 * _STEP
+_FIRST = 2 * _STEP
 _samples: list[dict[str, float]] = []
 _ended = 0
 _seconds_counting = 0.0
