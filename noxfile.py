@@ -102,6 +102,9 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Compare with the peers; takes a while, on a quiet machine."""
-    session.install("-e", ".[test]")
-    session.run("python", "benchmarks/run.py", *session.posargs)
+    """Compare with the peers, and put the figures into the docs; takes a while, on a quiet machine."""
+    session.install("-e", ".[test]", "pytest-trio", "matplotlib")
+    figures = Path(session.create_tmp()) / "figures.json"
+    rows = ("--json", str(figures), *session.posargs)
+    session.run("python", "benchmarks/run.py", *rows)
+    session.run("python", "benchmarks/report.py", str(figures))

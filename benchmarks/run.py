@@ -104,6 +104,8 @@ def _compare(row: Row, options: argparse.Namespace, folder: Path) -> dict[str, o
         "name": row.name,
         "goal": row.goal,
         "clock": row.clock,
+        "title": row.title,
+        "cannot": {side.name: why for side, why in row.cannot.items()},
         "ratios": {
             name: {clock: asdict(value) for clock, value in found.items()}
             for name, found in ratios.items()

@@ -72,6 +72,12 @@ def anyio_backend():
 """,
     is_async=True,
 )
+ANYIO_ASYNCIO = replace(
+    ANYIO,
+    name="anyio on asyncio",
+    conftest=ANYIO.conftest.replace("trio", "asyncio"),
+    library="asyncio",
+)
 PYTEST_ASYNCIO = Side(
     "pytest-asyncio",
     plugin="pytest_asyncio.plugin",
@@ -134,7 +140,10 @@ def pytest_runtestloop():
 """,
     imports=f"{SYNC.imports}import time\n",
 )
-WITHOUT_FIXTURES = {side: replace(side, name=f"{side.name} (0)") for side in (OURS, LOADED, SYNC)}
+WITHOUT_FIXTURES = {
+    side: replace(side, name=f"{side.name} (0)")
+    for side in (OURS, LOADED, ANYIO, ANYIO_ASYNCIO, PYTEST_ASYNCIO, SYNC)
+}
 
 Files = Mapping[str, str]
 
@@ -190,8 +199,15 @@ def write_wait(side: Side, tests: int) -> Files:
 
 
 def write_sleep(side: Side, tests: int) -> Files:
-    wait = f"await trio.sleep({SLEEP})" if side.is_async else ""
+    wait = f"await {side.library}.sleep({SLEEP})" if side.is_async else ""
     return {**_conftest(side), **_test_files(side, tests, "", wait)}
+
+
+def write_one(side: Side, _tests: int) -> Files:
+    """One test, which imports only what it needs."""
+    imports = f"import {side.library}\n" if side.is_async else ""
+    side = replace(side, imports=imports)
+    return {**_conftest(side), **_test_files(side, 1, "")}
 
 
 def _write_fixtures(side: Side, tests: int, wait: str) -> Files:
@@ -256,7 +272,7 @@ from stopwatch import ran, round_trips
     return {"conftest.py": head + conftest, "test_echo.py": test}
 
 
-PEERS = (PYTEST_TRIO, ANYIO, PYTEST_ASYNCIO)
+PEERS = (PYTEST_TRIO, ANYIO, ANYIO_ASYNCIO, PYTEST_ASYNCIO)
 _WITH_SYNC = tuple((side, SYNC) for side in (OURS, *PEERS))
 _NO_SESSION_SCOPE = {PYTEST_TRIO: "cannot: async fixtures must be function-scoped"}
 
@@ -296,11 +312,22 @@ ROWS = (
             (OURS, BARE_TRIO),
             (PYTEST_TRIO, BARE_TRIO),
             (ANYIO, BARE_TRIO),
+            (ANYIO_ASYNCIO, BARE_ASYNCIO),
             (PYTEST_ASYNCIO, BARE_ASYNCIO),
         ),
         write_echo,
         has_one_test=True,
         cannot=_NO_SESSION_SCOPE,
+    ),
+    Row(
+        "start-up",
+        "one async no-op test, with what it imports / sync twin, which imports nothing",
+        "wall",
+        None,
+        _WITH_SYNC,
+        write_one,
+        has_one_test=True,
+        times_rounds=2,
     ),
     Row(
         "unused",
@@ -342,7 +369,7 @@ ROWS = (
         f"tests of {SLEEP} s, one after the other, or in two processes / all at once",
         "wall",
         None,
-        ((OURS, ALL_AT_ONCE), (TWO_PROCESSES, ALL_AT_ONCE)),
+        tuple((side, ALL_AT_ONCE) for side in (OURS, TWO_PROCESSES, *PEERS)),
         write_sleep,
         has_one_round=True,
         is_on_request=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -59,3 +60,13 @@ def test_nothing_grows_with_the_number_of_tests() -> None:
 
 def test_growth_is_measured(tmp_path: Path) -> None:
     assert _ratios("parallel-growth", 5, tmp_path)["--trio-parallel=1000"]["loop"]["best"] < 40
+
+
+def test_the_page_has_the_figures_that_were_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(RUN.parent)
+    report = importlib.import_module("report")
+    page = report.PAGE.read_text(encoding="utf-8")
+    figures = json.loads(report.FIGURES.read_text(encoding="utf-8"))
+    assert report.with_figures(page, figures) == page
+    assert "| `noop`: async no-op test / sync twin | 1.05 |" in page
+    assert "<svg" in report.PICTURE.read_text(encoding="utf-8")
