@@ -83,11 +83,11 @@ def draw(figures: Figures) -> None:
 
     mpl.use("svg")
     mpl.rcParams.update({"svg.hashsalt": "figures", "svg.fonttype": "none"})
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
     rows = [row for row in figures["rows"] if row["name"] in DRAWN]
     axes_of_all: Any
-    figure, axes_of_all = pyplot.subplots(1, len(rows), figsize=(11, 2.6), sharey=True)
+    figure, axes_of_all = plt.subplots(1, len(rows), figsize=(11, 2.6), sharey=True)
     for axes, row in zip(axes_of_all, rows, strict=True):
         sides = [side for side in (OURS, *PEERS) if side in row["ratios"]]
         best = [row["ratios"][side][row["clock"]]["best"] for side in sides]
