@@ -8,7 +8,8 @@ import pytest_trio_scoped
 files = importlib.metadata.files("pytest-trio-scoped") or []
 folders = {file.parts[0] for file in files if ".dist-info" not in file.parts[0]}
 assert folders == {"pytest_trio_scoped"}, folders
-assert importlib.resources.files(pytest_trio_scoped).joinpath("py.typed").is_file()
+for name in ("py.typed", "timeline.html"):
+    assert importlib.resources.files(pytest_trio_scoped).joinpath(name).is_file(), name
 (entry,) = importlib.metadata.entry_points(group="pytest11")
 assert entry.name == "trio_scoped", entry
 entry.load()
