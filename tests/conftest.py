@@ -8,13 +8,23 @@ from harness import Suite
 
 pytest_plugins = ["pytester"]
 
-#: What takes half of the time.  It hangs on the versions of pytest and Trio more than on that of Python.
+#: What takes most of the time.  It hangs on the versions of pytest and Trio more than on that of Python.
 _SLOW = {
+    "test_benchmarks",
+    "test_concurrent_failures",
     "test_crashes",
     "test_ctrl_c",
+    "test_finalizers_order",
+    "test_fixtures_like_sync",
+    "test_how_to",
     "test_hypothesis",
+    "test_parallel_docs",
     "test_parallel_random",
+    "test_parallel_runners",
+    "test_parallel_xdist",
     "test_pytest_timeout",
+    "test_reporting",
+    "test_seed",
     "test_stress_sigint",
     "test_timeouts",
     "test_trio_thread",
