@@ -23,7 +23,7 @@ def test_the_samples_run(suite: Suite, page: Path) -> None:
         suite.write(name, sample)
     settings = re.findall(r"^```ini\n\[pytest\]\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     suite.ini(*settings)
-    result = suite.run_subprocess()
+    result = suite.run()
     assert len(result.phases) >= len([name for name in names if not name.endswith("conftest.py")])
     assert set(result.outcomes.values()) == {"passed"}, result.output
 
