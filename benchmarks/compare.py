@@ -2,8 +2,9 @@
 
     python benchmarks/compare.py [--only=PROBE]
 
-prints a line for each probe and plugin: how the tests ended, the exit code, and what the suite printed.  Peers
-that are not installed are left out.  Those that run asyncio get the same suite in terms of asyncio.  POSIX only.
+prints a line for each probe and plugin: the exit code, how the tests ended, and what the suite printed.
+Peers that are not installed are left out.  Those that run asyncio get the same suite in terms of asyncio.
+POSIX only.
 """
 
 from __future__ import annotations
@@ -60,12 +61,19 @@ PLUGINS = {
         "anyio.pytest_plugin",
         "anyio_mode = auto",
         _TRIO,
-        "import pytest\n@pytest.fixture(scope='session')\ndef anyio_backend(): return 'trio'\n",
+        """
+        import pytest
+        @pytest.fixture(scope="session")
+        def anyio_backend(): return "trio"
+        """,
     ),
     "pytest-asyncio": (
         "pytest_asyncio.plugin",
-        "asyncio_mode = auto\nasyncio_default_fixture_loop_scope = session\n"
-        "asyncio_default_test_loop_scope = session",
+        """
+        asyncio_mode = auto
+        asyncio_default_fixture_loop_scope = session
+        asyncio_default_test_loop_scope = session
+        """,
         _ASYNCIO,
         "",
     ),
@@ -73,12 +81,16 @@ PLUGINS = {
         "pytest_asyncio_cooperative.plugin",
         "",
         _ASYNCIO,
-        "import inspect, pytest\ndef pytest_collection_modifyitems(items):\n"
-        "    for item in items:\n"
-        "        if inspect.iscoroutinefunction(getattr(item, 'function', None)):\n"
-        "            item.add_marker('asyncio_cooperative')\n",
+        """
+        import inspect
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                if inspect.iscoroutinefunction(getattr(item, "function", None)):
+                    item.add_marker("asyncio_cooperative")
+        """,
     ),
 }
+_PYTEST = [sys.executable, "-m", "pytest", "-q", "-s", "-rA", "--tb=line"]
 #: What each suite begins with.
 _PRELUDE = "import pytest\nfrom lib import background, loop, run, sleep\n"
 PROBES = {
@@ -186,7 +198,7 @@ PROBES = {
                 await sleep(1)
     """,
     "loop of its own in a sync test": """
-        @pytest.fixture(scope="session", autouse=True)
+        @pytest.fixture(scope="session")
         async def wide(): yield
         async def test_a(wide): pass
         def test_b():
@@ -229,14 +241,13 @@ def _run(plugin: str, probe: str) -> str:
     module, ini, lib, conftest = PLUGINS[plugin]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        path.joinpath("pytest.ini").write_text(f"[pytest]\n{ini}\n")
-        path.joinpath("conftest.py").write_text(conftest)
+        path.joinpath("pytest.ini").write_text("[pytest]\n" + textwrap.dedent(ini))
+        path.joinpath("conftest.py").write_text(textwrap.dedent(conftest))
         path.joinpath("lib.py").write_text(textwrap.dedent(lib))
         path.joinpath("test_it.py").write_text(_PRELUDE + textwrap.dedent(PROBES[probe]))
         begin = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-q", "-s", "-rA", "--tb=line", "-p", module]
-            + OPTIONS.get((plugin, probe), []),
+            [*_PYTEST, "-p", module, *OPTIONS.get((plugin, probe), [])],
             cwd=folder,
             env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
             stdout=subprocess.PIPE,

@@ -1,34 +1,52 @@
-"""What the how-to pages show is run as it stands there, with the settings that they show."""
+"""What the pages show is run as it stands there, with the settings that they show.
+
+All Python blocks of a page are one suite, which is run once.  A block whose first line names a file goes into
+that file; if the page has the file again, the later one counts.
+"""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+import pages
 import pytest
 from harness import Suite
 
-PAGES = sorted((Path(__file__).parent.parent / "docs" / "how-to").glob("*.md"))
+#: Its blocks are steps, which ``test_tutorial`` takes one after the other.
+IN_STEPS = {"docs/tutorial/first-suite.md"}
+PAGES = [
+    page
+    for page in pages.SITE
+    if pages.blocks_of(page, "python") and pages.name_of(page) not in IN_STEPS
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_samples_run(suite: Suite, page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    samples = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    assert samples
-    names = [
-        _file_of(sample) or f"test_sample_{number}.py" for number, sample in enumerate(samples)
-    ]
-    for name, sample in zip(names, samples, strict=True):
-        suite.write(name, sample)
-    settings = re.findall(r"^```ini\n\[pytest\]\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    suite.ini(*settings)
-    result = suite.run()
-    assert len(result.phases) >= len([name for name in names if not name.endswith("conftest.py")])
+    files = {}
+    for number, block in enumerate(pages.blocks_of(page, "python")):
+        files[block.file or f"test_sample_{number}.py"] = block.text
+    for name, text in files.items():
+        suite.write(name, text)
+    settings = [block.text.removeprefix("[pytest]\n") for block in pages.blocks_of(page, "ini")]
+    suite.ini(*(line for text in settings for line in text.splitlines()))
+    result = suite.run("--strict-config", "--strict-markers")
+    tests = [name for name in files if Path(name).name.startswith("test_")]
+    assert tests or result.exit_code == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert len(result.phases) >= len(tests), result.output
+    assert set(result.outcomes.values()) <= {"passed"}, result.output
+
+
+def test_what_is_there_once_for_all_workers_is_started_once(suite: Suite) -> None:
+    pytest.importorskip("xdist")
+    for block in pages.blocks_of(pages.DOCS / "how-to" / "scale-out-with-xdist.md", "python"):
+        assert block.file
+        suite.write(block.file, block.text)
+    suite.tests("""
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(shared, database_name, number): trace(f"{database_name} {shared}")
+    """)
+    result = suite.run_subprocess("-p", "xdist", "-n", "2")
     assert set(result.outcomes.values()) == {"passed"}, result.output
-
-
-def _file_of(sample: str) -> str | None:
-    """Return the file that a sample names in its first line."""
-    found = re.match(r"# (\S+\.py)\n", sample)
-    return found and found[1]
+    assert len({line.partition(" ")[2] for line in result.trace}) == 1
+    assert {line.partition(" ")[0] for line in result.trace} <= {"test_gw0", "test_gw1"}

@@ -1,0 +1,164 @@
+"""The documentation as a whole: links lead somewhere, blocks are run, nothing that there is is left out."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pages
+import pytest
+import test_how_to
+from test_errors import TEXTS
+
+MESSAGES = pages.DOCS / "reference" / "messages.md"
+#: Python blocks that are run by tests of their own, or as they stand in a file.
+RUN_ELSEWHERE = {
+    "README.md": "test_readme.py",
+    "docs/tutorial/first-suite.md": "test_tutorial.py",
+    "docs/how-to/plan-fixtures.md": "test_plan_docs.py",
+}
+
+
+# ---------------------------------------------------------------- links
+
+
+def test_links_lead_somewhere() -> None:
+    wrong = []
+    for page in pages.ALL:
+        for target, anchor in re.findall(r"\]\(([^)\s#]*)(?:#([^)\s]*))?\)", pages.prose_of(page)):
+            if re.match(r"\w+:", target):
+                continue
+            path = (page.parent / target).resolve() if target else page
+            if not path.exists() or (anchor and anchor not in set(_anchors(path))):
+                wrong.append(f"{pages.name_of(page)}: {target}#{anchor}")
+    assert wrong == []
+
+
+def _anchors(page: Path) -> Iterator[str]:
+    """Yield the anchors of the headings, as the hosting site and MyST make them."""
+    for heading in re.findall(r"^#+ +(.*)$", pages.prose_of(page), re.MULTILINE):
+        text = re.sub(r"[^\w\- ]", "", heading.lower())
+        yield text.strip().replace(" ", "-")
+
+
+def test_the_front_page_links_to_every_page() -> None:
+    index = pages.DOCS / "index.md"
+    linked = set(re.findall(r"\]\(([^)\s#]+)", pages.prose_of(index)))
+    there = {page.relative_to(pages.DOCS).as_posix() for page in pages.SITE}
+    assert there - linked == {"index.md", "readme.md", "changelog.md", "examples.md"}
+
+
+def _conf() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("conf", pages.DOCS / "conf.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_site_has_pages_for_what_is_outside_of_its_folder() -> None:
+    conf = _conf()
+    page = conf.DOCS / "index.md"
+    text = conf._text(page, page)
+    assert "(readme.md)" in text
+    assert "(examples.md#echo)" in text
+    text = conf._text(conf.ROOT / "README.md", conf.DOCS / "readme.md")
+    assert "(how-to/control-time.md)" in text
+    assert "(changelog.md)" in text
+
+
+# ---------------------------------------------------------------- blocks
+
+
+def test_every_python_block_is_run_or_says_why_not() -> None:
+    left = []
+    for page in pages.ALL:
+        name = pages.name_of(page)
+        languages = ("py", "pycon") if page in test_how_to.PAGES else ("python", "py", "pycon")
+        if name in RUN_ELSEWHERE:
+            assert Path(__file__).with_name(RUN_ELSEWHERE[name]).exists()
+            continue
+        blocks = pages.blocks_of(page, *languages)
+        left += [f"{name}:\n{each.text}" for each in blocks if not each.is_marked_as_not_run]
+    assert left == []
+
+
+def test_every_block_can_be_told_by_its_fence() -> None:
+    """What is indented, or has no language, is found by no test."""
+    wrong = []
+    for page in pages.ALL:
+        opening = re.findall(r"^ *```.*$", pages.text_of(page), re.MULTILINE)[::2]
+        known = re.compile(r"```(\w+|\{[\w-]+\})")
+        wrong += [f"{pages.name_of(page)}: {each}" for each in opening if not known.fullmatch(each)]
+    assert wrong == []
+
+
+def test_options_that_are_shown_exist(pytestconfig: pytest.Config) -> None:
+    shown = re.compile(r"--trio-[a-z]+(?:-[a-z]+)*")
+    known = set(shown.findall(_help(pytestconfig)))
+    for page in pages.ALL:
+        assert set(shown.findall(pages.text_of(page))) <= known, page
+
+
+def test_commands_have_options_that_exist(pytestconfig: pytest.Config) -> None:
+    known = set(re.findall(r"(?<=[ ,])--?[a-z][\w-]*", _help(pytestconfig)))
+    known |= {"-n"}  # where pytest-xdist is not loaded
+    for page in pages.ALL:
+        for block in pages.blocks_of(page, "sh", "console"):
+            for arguments in re.findall(r"(?:^|[;&$] |-m )pytest\b(.*)", block.text, re.MULTILINE):
+                assert set(re.findall(r"(?<= )--?[a-z][\w-]*", arguments)) <= known, arguments
+
+
+def test_settings_that_are_shown_exist(pytestconfig: pytest.Config) -> None:
+    for page in pages.ALL:
+        for block in pages.blocks_of(page, "ini"):
+            for name in re.findall(r"^(\w+) *=", block.text, re.MULTILINE):
+                pytestconfig.getini(name)  # raises ValueError
+
+
+def _help(config: pytest.Config) -> str:
+    return config._parser.optparser.format_help()
+
+
+# ---------------------------------------------------------------- what there is
+
+
+def test_every_message_is_listed_as_it_is() -> None:
+    listed = re.findall(
+        r"^### `(\w+)`\n\n```text\n(.*?)\n```\n\n\*\*When:\*\* \S.*?\n\n\*\*What to do:\*\* \S",
+        pages.text_of(MESSAGES),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert dict(listed) == {name: text for name, (_, text) in TEXTS.items()}
+    assert len(listed) == len(TEXTS)
+
+
+def test_every_fixture_is_listed() -> None:
+    from pytest_trio_scoped import _builtin_fixtures, _clock_fixtures
+
+    page = pages.text_of(pages.DOCS / "reference" / "fixtures.md")
+    there = {
+        name
+        for module in (_builtin_fixtures, _clock_fixtures)
+        for name, value in vars(module).items()
+        if hasattr(value, "_fixture_function_marker")
+    }
+    assert set(re.findall(r"^## `(\w+)`", page, re.MULTILINE)) == there
+
+
+def test_every_mark_is_listed() -> None:
+    options = pages.text_of(pages.DOCS / "reference" / "options.md").partition("## Marks")[2]
+    page = pages.text_of(pages.DOCS / "reference" / "marks.md")
+    listed = set(re.findall(r"^## `(\w+)", page, re.MULTILINE))
+    assert listed == set(re.findall(r"^\| `(\w+)", options, re.MULTILINE))
+
+
+def test_every_public_name_is_listed() -> None:
+    import pytest_trio_scoped
+
+    page = pages.text_of(pages.DOCS / "reference" / "python-api.md")
+    assert set(re.findall(r"^## `(\w+)`", page, re.MULTILINE)) == set(pytest_trio_scoped.__all__)
