@@ -133,6 +133,11 @@ def test_every_message_is_listed_as_it_is() -> None:
         pages.text_of(MESSAGES),
         re.MULTILINE | re.DOTALL,
     )
+    missing = sorted(TEXTS.keys() - dict(listed).keys())
+    assert missing == [], "\n".join(
+        f"### `{name}`\n\n```text\n{TEXTS[name][1]}\n```\n\n**When:** ...\n\n**What to do:** ...\n"
+        for name in missing
+    )
     assert dict(listed) == {name: text for name, (_, text) in TEXTS.items()}
     assert len(listed) == len(TEXTS)
 
