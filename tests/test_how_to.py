@@ -23,6 +23,22 @@ PAGES = [
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_samples_run(suite: Suite, page: Path) -> None:
+    files = _write(suite, page)
+    result = suite.run("--strict-config", "--strict-markers")
+    tests = [name for name in files if Path(name).name.startswith("test_")]
+    assert tests or result.exit_code == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert len(result.phases) >= len(tests), result.output
+    assert set(result.outcomes.values()) <= {"passed"}, result.output
+
+
+@pytest.mark.parametrize("page", ["share-a-server", "share-a-database"])
+def test_what_shares_runs_at_once_as_the_page_says(suite: Suite, page: str) -> None:
+    _write(suite, pages.DOCS / "how-to" / f"{page}.md")
+    result = suite.run("--trio-parallel=10")
+    assert set(result.outcomes.values()) == {"passed"}, result.output
+
+
+def _write(suite: Suite, page: Path) -> dict[str, str]:
     files = {}
     for number, block in enumerate(pages.blocks_of(page, "python")):
         files[block.file or f"test_sample_{number}.py"] = block.text
@@ -30,11 +46,7 @@ def test_the_samples_run(suite: Suite, page: Path) -> None:
         suite.write(name, text)
     settings = [block.text.removeprefix("[pytest]\n") for block in pages.blocks_of(page, "ini")]
     suite.ini(*(line for text in settings for line in text.splitlines()))
-    result = suite.run("--strict-config", "--strict-markers")
-    tests = [name for name in files if Path(name).name.startswith("test_")]
-    assert tests or result.exit_code == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert len(result.phases) >= len(tests), result.output
-    assert set(result.outcomes.values()) <= {"passed"}, result.output
+    return files
 
 
 def test_what_is_there_once_for_all_workers_is_started_once(suite: Suite) -> None:
