@@ -38,12 +38,6 @@ def test_the_plan_of_the_shop(suite: Suite) -> None:
     assert _plan(suite, "test_shop.py", SHOP) == SHOP_PLAN
 
 
-def test_the_flowchart_of_the_shop(suite: Suite) -> None:
-    suite.write("test_shop.py", SHOP)
-    result = suite.run("--trio-plan=mermaid", "-k", "read or stop", "test_shop.py")
-    assert _blocks(HOW_TO, "mermaid") == [result.output.strip() + "\n"]
-
-
 def test_the_mistake(suite: Suite) -> None:
     suite.write("test_mistake.py", MISTAKE)
     assert MISTAKE_ERROR in suite.run().output + "\n"
