@@ -19,6 +19,7 @@ RUN_ELSEWHERE = {
     "README.md": "test_readme.py",
     "docs/tutorial/first-suite.md": "test_tutorial.py",
     "docs/how-to/plan-fixtures.md": "test_plan_docs.py",
+    "docs/how-to/see-the-run-on-a-time-axis.md": "test_timeline_docs.py",
 }
 
 
