@@ -14,10 +14,8 @@ import test_how_to
 from test_errors import TEXTS
 
 MESSAGES = pages.DOCS / "reference" / "messages.md"
-#: Python blocks that are run by tests of their own, or as they stand in a file.
-RUN_ELSEWHERE = {
-    "README.md": "test_readme.py",
-    "docs/tutorial/first-suite.md": "test_tutorial.py",
+#: Python that is not run with the rest of its page, as it is to fail, has the language "py".  Who runs it:
+PY_RUN_ELSEWHERE = {
     "docs/how-to/plan-fixtures.md": "test_plan_docs.py",
     "docs/how-to/see-the-run-on-a-time-axis.md": "test_timeline_docs.py",
 }
@@ -79,12 +77,18 @@ def test_every_python_block_is_run_or_says_why_not() -> None:
     left = []
     for page in pages.ALL:
         name = pages.name_of(page)
-        languages = ("py", "pycon") if page in test_how_to.PAGES else ("python", "py", "pycon")
-        if name in RUN_ELSEWHERE:
-            assert Path(__file__).with_name(RUN_ELSEWHERE[name]).exists()
-            continue
-        blocks = pages.blocks_of(page, *languages)
-        left += [f"{name}:\n{each.text}" for each in blocks if not each.is_marked_as_not_run]
+        blocks = pages.blocks_of(page, "python", "py", "pycon")
+        who = {
+            "python": "test_how_to.py"
+            if page in test_how_to.PAGES
+            else test_how_to.RUN_ELSEWHERE.get(name),
+            "py": PY_RUN_ELSEWHERE.get(name),
+        }
+        for block in blocks:
+            test = who.get(block.language)
+            is_run = test is not None and Path(__file__).with_name(test).exists()
+            if not is_run and not block.is_marked_as_not_run:
+                left.append(f"{name}:\n{block.text}")
     assert left == []
 
 

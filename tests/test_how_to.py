@@ -12,14 +12,18 @@ import pages
 import pytest
 from harness import Suite
 
-#: Its blocks are steps, which ``test_tutorial`` takes one after the other.
-IN_STEPS = {"docs/tutorial/first-suite.md"}
+#: Pages that have a test of their own, since it takes more to run them: steps, a plugin, files that fail.
+RUN_ELSEWHERE = {
+    "README.md": "test_readme.py",
+    "docs/tutorial/first-suite.md": "test_tutorial.py",
+    "docs/reference/neighbours.md": "test_neighbours.py",
+}
 #: Importing trio-asyncio changes asyncio's policy for the process, and is warned of since Python 3.12.
 WITH_TRIO_ASYNCIO = "come-from-pytest-asyncio"
 PAGES = [
     page
     for page in pages.SITE
-    if pages.blocks_of(page, "python") and pages.name_of(page) not in IN_STEPS
+    if pages.blocks_of(page, "python") and pages.name_of(page) not in RUN_ELSEWHERE
 ]
 
 
