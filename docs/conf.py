@@ -46,8 +46,12 @@ TEXT_OF = {
 }
 PAGE_OF = {path: DOCS / f"{page}.md" for page, paths in TEXT_OF.items() for path in paths}
 PAGE_OF[ROOT / "examples"] = DOCS / "examples.md"
+PAGE_OF |= {path.parent: DOCS / "examples.md" for path in TEXT_OF["examples"]}
 
-_LINK = re.compile(r"(?<=\]\()([^)\s#:]+)(#[^)\s]*)?(?=\))")
+#: A link to a file, or to a heading in one.
+_LINK = re.compile(r"\[([^\[\]]*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
+
+_FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
 def setup(app: Sphinx) -> None:
@@ -71,14 +75,19 @@ def _text(shown: Path, page: Path) -> str:
     """Return the text of ``shown`` with links as they are to be in ``page``."""
 
     def link(found: re.Match[str]) -> str:
-        target = Path(os.path.normpath(shown.parent / found[1]))
-        anchor = found[2] or ""
-        if target.parent.parent == ROOT / "examples":
-            anchor = f"#{target.parent.name}"
-        target = PAGE_OF.get(target, target)
-        return os.path.relpath(target, page.parent).replace(os.sep, "/") + anchor
+        label, target, anchor = found[1], Path(os.path.normpath(shown.parent / found[2])), found[3]
+        if target in PAGE_OF:
+            folder = target if target.is_dir() else target.parent
+            anchor = f"#{folder.name}" if folder.parent == ROOT / "examples" else anchor
+            target = PAGE_OF[target]
+        elif DOCS not in target.parents and (target.is_dir() or target.suffix == ".md"):
+            return label  # the site does not have it
+        path = os.path.relpath(target, page.parent).replace(os.sep, "/")
+        return f"[{label}]({path}{anchor or ''})"
 
-    return _LINK.sub(link, shown.read_text(encoding="utf-8"))
+    parts = _FENCED.split(shown.read_text(encoding="utf-8"))
+    parts[::2] = [_LINK.sub(link, part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _files(folder: Path) -> str:

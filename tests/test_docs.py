@@ -70,6 +70,37 @@ def test_the_site_has_pages_for_what_is_outside_of_its_folder() -> None:
     assert "(changelog.md)" in text
 
 
+@pytest.mark.parametrize(
+    ("link", "in_site"),
+    [
+        ("[a](../README.md#why)", "[a](readme.md#why)"),
+        ("[a](../examples)", "[a](examples.md)"),
+        ("[a](../examples/echo)", "[a](examples.md#echo)"),
+        ("[a](../examples/echo/README.md)", "[a](examples.md#echo)"),
+        ("[a](../examples/echo/conftest.py)", "[a](../examples/echo/conftest.py)"),
+        ("[a](../benchmarks/README.md)", "a"),
+        ("[a](../tests)", "a"),
+        ("[a](how-to/control-time.md#x)", "[a](how-to/control-time.md#x)"),
+        ("[a](https://trio.readthedocs.io)", "[a](https://trio.readthedocs.io)"),
+        ("![a](pictures/plan.png)", "![a](pictures/plan.png)"),
+        ("```python\nf[a](../tests)\n```", "```python\nf[a](../tests)\n```"),
+    ],
+)
+def test_links_in_the_site(tmp_path: Path, link: str, in_site: str) -> None:
+    conf = _conf()
+    shown = tmp_path / "docs" / "page.md"
+    shown.parent.mkdir()
+    shown.write_text(link)
+    conf.ROOT, conf.DOCS = tmp_path, tmp_path / "docs"
+    conf.PAGE_OF = {
+        tmp_path / path.relative_to(pages.ROOT): tmp_path / page.relative_to(pages.ROOT)
+        for path, page in conf.PAGE_OF.items()
+    }
+    for folder in ("examples/echo", "tests"):
+        (tmp_path / folder).mkdir(parents=True)
+    assert conf._text(shown, shown) == in_site
+
+
 # ---------------------------------------------------------------- blocks
 
 
