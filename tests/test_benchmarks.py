@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
+import pages
 import pytest
+from harness import Suite
 
 RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
 
@@ -70,3 +74,36 @@ def test_the_page_has_the_figures_that_were_measured(monkeypatch: pytest.MonkeyP
     assert report.with_figures(page, figures) == page
     assert "| `noop`: async no-op test / sync twin | 1.05 |" in page
     assert "<svg" in report.PICTURE.read_text(encoding="utf-8")
+
+
+def test_what_the_comparison_says_of_this_plugin_is_so(suite: Suite) -> None:
+    """What it says of others is from a run of the script."""
+    compare = run_path(str(RUN.with_name("compare.py")))
+    probes: dict[str, str] = compare["PROBES"]
+    table = pages.text_of(pages.DOCS / "explanation" / "comparison.md").partition("## How it was")[
+        2
+    ]
+    assert not [probe for probe in probes if f"`{probe}`" not in table]
+    _, ini, lib, _ = compare["PLUGINS"]["pytest-trio-scoped"]
+    suite.write("pytest.ini", f"[pytest]\n{ini}")
+    suite.write("lib.py", lib)
+    modules = {}
+    for number, (probe, source) in enumerate(probes.items()):
+        if "Ctrl-C" not in probe and "ten tests" not in probe:  # other tests hold that
+            modules[f"test_{number}.py"] = probe
+            text = compare["textwrap"].dedent(source)
+            suite.write(f"test_{number}.py", compare["_PRELUDE"] + text)
+    output = suite.run("-q", "-s", "-rA", "--tb=line").output
+    ends = re.findall(r"^(PASSED|FAILED|ERROR) (test_\d+.py)::(\w+)", output, re.MULTILINE)
+    failed = {f"{modules[module]}: {test}" for end, module, test in ends if end != "PASSED"}
+    assert failed == {
+        "a task in a module fixture fails: test_uses_it",
+        "a task in a function fixture fails: test_uses_it",
+        "a test leaves a nursery open: test_leaks",
+    }
+    assert output.count("SET UP") == 1
+    assert output.count("SAME True") == 2
+    assert re.search(r"^SKIPPED .*the reason", output, re.MULTILINE)
+    assert {module for _, module, _ in ends} == modules.keys() - {
+        module for module, probe in modules.items() if "skip" in probe
+    }

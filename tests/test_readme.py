@@ -19,10 +19,12 @@ def test_the_sample_runs(suite: Suite) -> None:
     (ini,) = blocks("ini")
     (sample,) = blocks("python")
     suite.write("pytest.ini", ini)
-    suite.write("test_sample.py", sample)
+    suite.write("test_echo.py", sample)
     result = suite.run_subprocess()
     assert result.outcomes == {
         "test_async": "passed",
         "test_sync": "passed",
         "test_late": "passed",
     }
+    assert "3 passed" in README
+    assert "3 passed" in result.output
