@@ -325,6 +325,8 @@ MIGRATE_HINT = "{path}:{line}: hint: {text}"
 
 MIGRATE_UNREADABLE = "{path}: left as it is: {error}"
 
+MIGRATE_ODD_LINE = "line {line} has a form feed between two words, which would be lost"
+
 MIGRATE_TO_WRITE = "To change: {lines} line(s) in {files} file(s). '--write' changes them."
 
 MIGRATE_WRITTEN = "Changed: {lines} line(s) in {files} file(s)."
@@ -341,11 +343,15 @@ MIGRATE_NO_LIBCST = (
 
 MIGRATE_NO_SUCCESSOR = "pytest-trio-scoped has nothing in the place of {names}"
 
-MIGRATE_GENERATED = "a tool has written this requirement of pytest-trio; change its source, and run it again"
+MIGRATE_GENERATED = (
+    "a tool has written this requirement of pytest-trio; change its source, and run it again"
+)
 
 MIGRATE_TWICE = "pytest-trio and pytest-trio-scoped are both required here; remove the first"
 
-MIGRATE_BY_HAND = "this requirement of pytest-trio has more than a version; write that of pytest-trio-scoped"
+MIGRATE_BY_HAND = (
+    "this requirement of pytest-trio has more than a version; write that of pytest-trio-scoped"
+)
 
 MIGRATE_MENTION = "pytest-trio is mentioned here"
 

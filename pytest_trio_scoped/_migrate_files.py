@@ -119,7 +119,7 @@ def look_at(path: Path) -> File | None:
         encoding = _encoding_of(path, data)
         text = data.decode(encoding)
         new, remarks = migrate(text)
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, RecursionError) as error:
         # Most of what can't be parsed is not meant to be, and has nothing to do with pytest-trio.
         is_ours = any(sign in data.lower() for sign in _SIGNS[:2])
         return File(path, [], [], error=" ".join(str(error).split())) if is_ours else None

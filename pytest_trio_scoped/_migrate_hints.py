@@ -32,7 +32,8 @@ class _Fixture:
         self.name = node.name.value
         params = node.params
         self.requests = {
-            each.name.value for each in (*params.params, *params.kwonly_params, *params.posonly_params)
+            each.name.value
+            for each in (*params.params, *params.kwonly_params, *params.posonly_params)
         }
         #: ``{object: (the method that is awaited, where)}``
         self.waits: dict[str, tuple[str, cst.CSTNode]] = {}
@@ -46,13 +47,13 @@ class Hints(cst.CSTVisitor):
     def __init__(self, module: cst.Module) -> None:
         super().__init__()
         self.remarks: list[tuple[cst.CSTNode, str, bool]] = []
-        self._use_of_testing: cst.CSTNode | None = None
+        self._uses_of_testing: list[cst.CSTNode] = []
         self._has_testing = False
         self._fixtures: dict[str, _Fixture] = {}
         self._current: _Fixture | None = None
         module.visit(self)
-        if self._use_of_testing is not None and not self._has_testing:
-            self.remarks.append((self._use_of_testing, _errors.MIGRATE_TESTING, False))
+        if self._uses_of_testing and not self._has_testing:
+            self.remarks.append((self._uses_of_testing[0], _errors.MIGRATE_TESTING, False))
         self._compare()
 
     # ---------------------------------------------------------------- trio.testing
@@ -70,8 +71,8 @@ class Hints(cst.CSTVisitor):
         return False
 
     def visit_Attribute(self, node: cst.Attribute) -> None:
-        if self._use_of_testing is None and dotted(node).startswith("trio.testing."):
-            self._use_of_testing = node
+        if dotted(node).startswith("trio.testing."):
+            self._uses_of_testing.append(node)
 
     # ---------------------------------------------------------------- fixtures that wait for each other
 

@@ -32,14 +32,15 @@ PLUGINS = {
 # A distribution's name may be written with any of these between its parts, and in any case.
 _NAME = r"pytest[-_.]+trio(?![-_.]*[a-z0-9])"
 _REQUIREMENT = re.compile(
-    rf"(?P<before>\s*){_NAME}\s*(\[[^\]]*\])?\s*(\(?[<>=!~][^;@#]*?\)?)?(?P<after>\s*(;.*)?)", re.I
+    rf"(?P<before>\s*){_NAME}\s*(\[[^\]]*\])?\s*(\(?[<>=!~][^;@#]*?\)?)?(?P<after>\s*(;.*)?)",
+    re.IGNORECASE,
 )
-_PLUGIN_TO_REQUIRE = re.compile(rf"(?<!\S){_NAME}([<>=!~]\S*)?(?!\S)", re.I)
+_PLUGIN_TO_REQUIRE = re.compile(rf"(?<!\S){_NAME}([<>=!~]\S*)?(?!\S)", re.IGNORECASE)
 _OPTION = re.compile(
     r"(?<!\S)(?P<before>-p\s*)(?P<no>no:)?(?P<name>trio|pytest_trio(\.\w+)*)(?!\S)"
 )
 #: The package or the distribution, but not as a part of a URL or of another name.
-_MENTION = re.compile(r"(?<![\w./-])pytest[-_]trio(?![\w-])(?!\.readthedocs)", re.I)
+_MENTION = re.compile(r"(?<![\w./-])pytest[-_]trio(?![\w-])(?!\.readthedocs)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Remark:
 
 def is_name(text: str) -> bool:
     """Say whether ``text`` is the name of pytest-trio's distribution."""
-    return re.fullmatch(_NAME, text, re.I) is not None
+    return re.fullmatch(_NAME, text, re.IGNORECASE) is not None
 
 
 def mentions(text: str) -> bool:
@@ -93,6 +94,8 @@ def options(text: str, remark: Callable[[str], None]) -> str:
 def plugins(text: str) -> str:
     """Replace the plugin's name in a value of ``pytest_plugins``, where pytest splits at commas."""
     return ",".join(
-        each.replace(each.strip(), PLUGINS.get(each.strip(), each.strip())) if each.strip() else each
+        each.replace(each.strip(), PLUGINS.get(each.strip(), each.strip()))
+        if each.strip()
+        else each
         for each in text.split(",")
     )

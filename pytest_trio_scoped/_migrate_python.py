@@ -39,7 +39,9 @@ def migrate_python(text: str, *, is_setup: bool = False) -> Migrated:
     remarks = [*search.remarks, *Hints(wrapper.module).remarks]
     if remarks:
         positions = wrapper.resolve(PositionProvider)
-        placed = [Remark(positions[node].start.line, *rest) for node, *rest in remarks]
+        placed = [
+            Remark(positions[node].start.line, words, is_left) for node, words, is_left in remarks
+        ]
     else:
         placed = []
     new = wrapper.module.visit(_Replace(search.replacements))
@@ -49,14 +51,15 @@ def migrate_python(text: str, *, is_setup: bool = False) -> Migrated:
 def _merge(text: str, read: str, written: str) -> str:
     """Take over the lines in which what was written differs from what was read."""
     merged = []
-    for (line, end), (old, _), (new, _) in zip(
-        lines_of(text), lines_of(read), lines_of(written), strict=True
-    ):
+    lines = zip(lines_of(text), lines_of(read), lines_of(written), strict=True)
+    for number, ((line, end), (old, _), (new, _)) in enumerate(lines, 1):
         if old == new:
             merged.append(line + end)
             continue
-        start = line.find(old)  # behind a byte order mark, or a form feed
-        merged.append(line[:start] + new + line[start + len(old) :] + end)
+        before, found, after = line.partition(old)
+        if not found:
+            raise ValueError(_errors.MIGRATE_ODD_LINE.format(line=number))
+        merged.append(before + new + after + end)
     return "".join(merged)
 
 
@@ -158,7 +161,9 @@ class _Search(cst.CSTVisitor):
             wanted = [used for used, _ in self._uses if used.partition(".")[0] == name]
             known = {f"{name}.{each}" for each in MODULES[alias.evaluated_name][1]}
             if missing := [each for each in wanted if each not in known]:
-                self._leave(alias, [each.replace(name, alias.evaluated_name, 1) for each in missing])
+                self._leave(
+                    alias, [each.replace(name, alias.evaluated_name, 1) for each in missing]
+                )
             else:
                 new = MODULES[alias.evaluated_name][0]
                 self.replacements[alias.name] = cst.parse_expression(new)
@@ -206,10 +211,16 @@ class _Search(cst.CSTVisitor):
 
     def visit_Call(self, node: cst.Call) -> None:
         function = dotted(node.func).rpartition(".")[2]
-        if function in _IMPORTING and node.args and isinstance(node.args[0].value, cst.SimpleString):
+        if (
+            function in _IMPORTING
+            and node.args
+            and isinstance(node.args[0].value, cst.SimpleString)
+        ):
             string = node.args[0].value
             # What it has as __version__ is not that of pytest-trio.
-            is_plain = not any(arg.keyword and arg.keyword.value == "minversion" for arg in node.args)
+            is_plain = not any(
+                arg.keyword and arg.keyword.value == "minversion" for arg in node.args
+            )
             name = _inner(string)
             if name in MODULES and name != f"{OLD}.plugin" and is_plain:
                 self._replace_string(string, MODULES[name][0])

@@ -169,33 +169,36 @@ def _tokens(text: str) -> Iterator[_Token]:
     """Yield keys and strings, in order; comments have none."""
     table: Path = ()
     statement: list[tuple[int, str]] = []
-    path: Path | None = None
+    parts = _TOKEN.finditer(text)
+    for found in parts:
+        if found.lastgroup == "equal":
+            path = table + _parts("".join(part for _, part in statement))
+            start, part = statement[-1]
+            key = list(_PART.finditer(part))[-1]
+            yield _Token(path, start + key.start(), key[0], is_key=True)
+            yield from _strings(parts, path)
+            statement = []
+        elif found.lastgroup == "end":
+            head = "".join(part for _, part in statement)
+            if head.startswith("["):
+                table = _parts(head)
+            statement = []
+        elif found.lastgroup != "comment" and found[0].strip():
+            statement.append((found.start(), found[0]))
+
+
+def _strings(parts: Iterator[re.Match[str]], path: Path) -> Iterator[_Token]:
+    """Yield the strings of a value, up to its end."""
     depth = 0
-    for found in _TOKEN.finditer(text):
-        kind = found.lastgroup
-        if path is None:
-            if kind == "equal":
-                path = table + _parts("".join(part for _, part in statement))
-                start, part = statement[-1]
-                key = list(_PART.finditer(part))[-1]
-                yield _Token(path, start + key.start(), key[0], is_key=True)
-            elif kind == "end":
-                head = "".join(part for _, part in statement).strip()
-                if head.startswith("["):
-                    table = _parts(head)
-                statement = []
-            elif kind != "comment":
-                if kind != "other" or found[0].strip():
-                    statement.append((found.start(), found[0]))
-            continue
-        if kind == "open":
+    for found in parts:
+        if found.lastgroup == "open":
             depth += 1
-        elif kind == "close":
+        elif found.lastgroup == "close":
             depth -= 1
-        elif kind == "end" and not depth:
-            path, statement = None, []
-        elif kind in ("string", "multi"):
+        elif found.lastgroup in {"string", "multi"}:
             yield _Token(path, found.start(), found[0])
+        elif found.lastgroup == "end" and not depth:
+            return
 
 
 def _parts(text: str) -> Path:
