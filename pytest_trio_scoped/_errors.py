@@ -325,7 +325,7 @@ MIGRATE_HINT = "{path}:{line}: hint: {text}"
 
 MIGRATE_UNREADABLE = "{path}: left as it is: {error}"
 
-MIGRATE_ODD_LINE = "line {line} has a form feed between two words, which would be lost"
+MIGRATE_ODD_LINES = "libcst does not give its lines back as they are"
 
 MIGRATE_TO_WRITE = "To change: {lines} line(s) in {files} file(s). '--write' changes them."
 

@@ -20,6 +20,8 @@ MODULES = {
         {"pytest_collection_modifyitems", "*"},
     ),
 }
+#: Those of which a module has taken the place, and not only something in it.
+IMPORTABLE = MODULES.keys() - {f"{OLD}.plugin"}
 
 #: What may stand behind "-p" and in ``pytest_plugins``: entry points and modules.
 PLUGINS = {
@@ -32,7 +34,7 @@ PLUGINS = {
 # A distribution's name may be written with any of these between its parts, and in any case.
 _NAME = r"pytest[-_.]+trio(?![-_.]*[a-z0-9])"
 _REQUIREMENT = re.compile(
-    rf"(?P<before>\s*){_NAME}\s*(\[[^\]]*\])?\s*(\(?[<>=!~][^;@#]*?\)?)?(?P<after>\s*(;.*)?)",
+    rf"(?P<before>\s*){_NAME}(\s*\[[^\]]*\])?(\s*\(?[<>=!~][^;@#]*?\)?)?(?P<after>\s*(;.*)?)",
     re.IGNORECASE,
 )
 _PLUGIN_TO_REQUIRE = re.compile(rf"(?<!\S){_NAME}([<>=!~]\S*)?(?!\S)", re.IGNORECASE)

@@ -1,12 +1,13 @@
 """Python code written for pytest-trio, changed into code for its successor.
 
 libcst says what is an import, a use of it, or a string that names a plugin; only lines in which one of these
-changes are touched.  It keeps neither a byte order mark nor a form feed, so what it writes is compared with
-what it has read, line by line, and the lines that differ are taken over.
+changes are touched.  It loses form feeds, so it gets none at the beginning of a line, and of what it writes
+only the lines that differ from what it has read are taken over.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -14,9 +15,11 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 
 from . import _errors
 from ._migrate_hints import Hints, dotted
-from ._migrate_names import MODULES, NEW, OLD, Remark, mentions, plugins, requirement
+from ._migrate_names import IMPORTABLE, MODULES, NEW, OLD, Remark, mentions, plugins, requirement
 from ._migrate_settings import Migrated, lines_of
 
+#: For Python the indentation begins behind it.
+_FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
 #: Functions whose first argument may be the name of a module to import.
 _IMPORTING = {"importorskip", "import_module", "find_spec", "__import__"}
 #: The arguments of setup() that may have the name of a distribution and require nothing.
@@ -28,8 +31,9 @@ def migrate_python(text: str, *, is_setup: bool = False) -> Migrated:
 
     With ``is_setup``, requirements as well, as in setup.py and noxfile.py.
     """
+    code = text.rstrip()
     try:
-        module = cst.parse_module(text)
+        module = cst.parse_module(_FORM_FEED.sub("", code))
     except cst.ParserSyntaxError as error:
         raise ValueError(f"line {error.raw_line}: {error.message}") from error
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
@@ -45,21 +49,22 @@ def migrate_python(text: str, *, is_setup: bool = False) -> Migrated:
     else:
         placed = []
     new = wrapper.module.visit(_Replace(search.replacements))
-    return _merge(text, module.code, new.code), sorted(placed, key=lambda each: each.line)
+    merged = _merge(code, module.code, new.code) + text[len(code) :]
+    return merged, sorted(placed, key=lambda each: each.line)
 
 
 def _merge(text: str, read: str, written: str) -> str:
     """Take over the lines in which what was written differs from what was read."""
+    lines, read_lines, written_lines = lines_of(text), lines_of(read), lines_of(written)
+    if len(lines) != len(read_lines):  # such as a "\\" before anything else
+        raise ValueError(_errors.MIGRATE_ODD_LINES)
     merged = []
-    lines = zip(lines_of(text), lines_of(read), lines_of(written), strict=True)
-    for number, ((line, end), (old, _), (new, _)) in enumerate(lines, 1):
+    for (line, end), (old, _), (new, _) in zip(lines, read_lines, written_lines, strict=True):
         if old == new:
             merged.append(line + end)
-            continue
-        before, found, after = line.partition(old)
-        if not found:
-            raise ValueError(_errors.MIGRATE_ODD_LINE.format(line=number))
-        merged.append(before + new + after + end)
+        else:
+            before, _, after = line.rpartition(old)  # behind a form feed
+            merged.append(before + new + after + end)
     return "".join(merged)
 
 
@@ -120,8 +125,7 @@ class _Search(cst.CSTVisitor):
             self._has_others |= alias.evaluated_alias == OLD != name
             if name != OLD and not name.startswith(f"{OLD}."):
                 continue
-            new, _ = MODULES.get(name, ("", None))
-            if not new or name == f"{OLD}.plugin":
+            if name not in IMPORTABLE:
                 self._leave(alias, [name])
             elif alias.evaluated_alias is None:
                 self._bindings.append(alias)
@@ -170,8 +174,8 @@ class _Search(cst.CSTVisitor):
         if not self._bindings:
             return
         uses = [(name, base) for name, base in self._uses if base.value == OLD]
-        known = {f"{OLD}.{each}" for each in MODULES[OLD][1]}
-        missing = [name for name, _ in uses if name not in known and name not in MODULES]
+        known = {f"{module}.{each}" for module in IMPORTABLE for each in MODULES[module][1]}
+        missing = [name for name, _ in uses if name not in known]
         is_dotted = any(alias.evaluated_name != OLD for alias in self._bindings)
         if missing or (self._has_others and is_dotted):
             for alias in self._bindings:
@@ -222,7 +226,7 @@ class _Search(cst.CSTVisitor):
                 arg.keyword and arg.keyword.value == "minversion" for arg in node.args
             )
             name = _inner(string)
-            if name in MODULES and name != f"{OLD}.plugin" and is_plain:
+            if name in IMPORTABLE and is_plain:
                 self._replace_string(string, MODULES[name][0])
         elif self._is_setup and isinstance(node.func, cst.Attribute):  # session.install() of nox
             for arg in node.args:

@@ -1,7 +1,7 @@
 """What ``trio_fixture`` decorates keeps its type, so that its misuse is seen.
 
-A line that is wrong names the error that both type checkers have to find there. If one finds none, it complains
-about the comment.
+A line that is wrong names the error that both type checkers have to find there. If one finds none, it
+complains about the comment.
 """
 
 from __future__ import annotations
