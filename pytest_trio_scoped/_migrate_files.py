@@ -29,9 +29,10 @@ _SKIPPED = {
 }
 _TOML = {"pyproject.toml", "pytest.toml", ".pytest.toml", "tox.toml", "hatch.toml", "Pipfile"}
 _INI = {"setup.cfg", "tox.ini", "pytest.ini", ".pytest.ini", "mypy.ini", ".mypy.ini"}
+_CODE = {".py", ".pyi"}
 _SETUP = {"setup.py", "noxfile.py"}
-#: Files without one of these are not parsed.
-_SIGNS = (b"pytest_trio", b"pytest-trio", b"trio.testing", b"fixture")
+#: Code without one of these is not parsed.
+_SIGNS = (b"pytest_trio", b"pytest-trio", b"trio.testing", b"fixture", b"pytest_plugins")
 
 Migrate = Callable[[str], Migrated]
 
@@ -83,7 +84,7 @@ def files_in(path: Path) -> Iterator[Path]:
 def migrate_for(path: Path) -> Migrate | None:
     """Return what changes the text of such a file, None if nothing does."""
     name = path.name
-    if path.suffix in {".py", ".pyi"}:
+    if path.suffix in _CODE:
         return partial(_migrate_python, is_setup=name in _SETUP)
     if name in _TOML:
         return migrate_toml
@@ -113,7 +114,8 @@ def look_at(path: Path) -> File | None:
         data = path.read_bytes()
     except OSError as error:
         return File(path, [], [], error=error.strerror or str(error))
-    if not any(sign in data.lower() for sign in _SIGNS):
+    signs = _SIGNS if path.suffix in _CODE else (b"trio",)
+    if not any(sign in data.lower() for sign in signs):
         return None
     try:
         encoding = _encoding_of(path, data)
@@ -135,7 +137,7 @@ def look_at(path: Path) -> File | None:
 
 
 def _encoding_of(path: Path, data: bytes) -> str:
-    if path.suffix in {".py", ".pyi"}:
+    if path.suffix in _CODE:
         return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
     return "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
 

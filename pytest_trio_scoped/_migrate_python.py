@@ -92,11 +92,12 @@ class _Search(cst.CSTVisitor):
         self.remarks: list[tuple[cst.CSTNode, str, bool]] = []
         #: ``import pytest_trio``, which binds the name.
         self._bindings: list[cst.ImportAlias] = []
-        #: ``pytest_trio.x``, with the node of its first name.
+        #: ``a.b.c``, with the node of the first name.
         self._uses: list[tuple[str, cst.Name]] = []
         #: Whether the name means something else as well, or stands alone.
         self._has_others = False
-        self._aliases: dict[str, cst.ImportAlias] = {}
+        #: ``import pytest_trio as x``, by what it binds.
+        self._aliases: dict[str, list[cst.ImportAlias]] = {}
         self._done: set[cst.CSTNode] = set()
 
     # ---------------------------------------------------------------- imports
@@ -130,15 +131,13 @@ class _Search(cst.CSTVisitor):
             elif alias.evaluated_alias is None:
                 self._bindings.append(alias)
             else:
-                self._aliases[alias.evaluated_alias] = alias
+                self._aliases.setdefault(alias.evaluated_alias, []).append(alias)
         return False
 
     # ---------------------------------------------------------------- uses
 
     def visit_Attribute(self, node: cst.Attribute) -> bool:
-        name = dotted(node)
-        first = name.partition(".")[0]
-        if first == OLD or first in self._aliases:
+        if name := dotted(node):
             base: cst.BaseExpression = node
             while isinstance(base, cst.Attribute):
                 base = base.value
@@ -161,16 +160,9 @@ class _Search(cst.CSTVisitor):
 
     def decide(self) -> None:
         """Replace the bindings and their uses, or leave all of them."""
-        for name, alias in self._aliases.items():
-            wanted = [used for used, _ in self._uses if used.partition(".")[0] == name]
-            known = {f"{name}.{each}" for each in MODULES[alias.evaluated_name][1]}
-            if missing := [each for each in wanted if each not in known]:
-                self._leave(
-                    alias, [each.replace(name, alias.evaluated_name, 1) for each in missing]
-                )
-            else:
-                new = MODULES[alias.evaluated_name][0]
-                self.replacements[alias.name] = cst.parse_expression(new)
+        for name, aliases in self._aliases.items():
+            for alias in aliases:
+                self._decide_alias(name, alias)
         if not self._bindings:
             return
         uses = [(name, base) for name, base in self._uses if base.value == OLD]
@@ -194,6 +186,15 @@ class _Search(cst.CSTVisitor):
         if not self._has_others:
             for _, base in uses:
                 self.replacements[base] = base.with_changes(value=NEW)
+
+    def _decide_alias(self, name: str, alias: cst.ImportAlias) -> None:
+        new, names = MODULES[alias.evaluated_name]
+        known = {f"{name}.{each}" for each in names}
+        wanted = [used for used, _ in self._uses if used.partition(".")[0] == name]
+        if missing := [each for each in wanted if each not in known]:
+            self._leave(alias, [each.replace(name, alias.evaluated_name, 1) for each in missing])
+        else:
+            self.replacements[alias.name] = cst.parse_expression(new)
 
     # ---------------------------------------------------------------- strings
 

@@ -19,6 +19,9 @@ from pytest_trio_scoped._migrate_python import migrate_python
 CHANGES = {
     "import pytest_trio": "import pytest_trio_scoped",
     "import pytest_trio as x": "import pytest_trio_scoped as x",
+    "import pytest_trio as x\nimport pytest_trio as x\nx.trio_fixture": (
+        "import pytest_trio_scoped as x\nimport pytest_trio_scoped as x\nx.trio_fixture"
+    ),
     "import  os , pytest_trio  # why": "import  os , pytest_trio_scoped  # why",
     "import pytest_trio.enable_trio_mode": "import pytest_trio_scoped.enable_trio_mode",
     "import pytest_trio.enable_trio_mode as x": "import pytest_trio_scoped.enable_trio_mode as x",
@@ -241,8 +244,11 @@ def _modules(draw: st.DrawFn) -> str:
     sources = draw(st.lists(st.sampled_from([*CHANGES, *SIMILAR, *LEFT, *HINTS]), max_size=5))
     text = draw(st.sampled_from(["", "\f", "# coding: utf-8\n", "#!/usr/bin/python\r\n"]))
     for number, source in enumerate(sources):
-        indented = textwrap.indent(source, draw(_SPACE.filter(lambda space: "\\" not in space)))
-        spaced = indented.replace("import ", "import" + draw(_SPACE))
+        indented = textwrap.indent(
+            "pass\n" + source, draw(_SPACE.filter(lambda space: "\\" not in space))
+        )
+        space = draw(_SPACE) if "#" not in source else " "
+        spaced = indented.replace("import ", "import" + space)
         text += f"def f{number}():\n{spaced}{draw(_END)}"
     return text
 
