@@ -32,7 +32,7 @@ PLUGINS = {
 }
 
 # A distribution's name may be written with any of these between its parts, and in any case.
-_NAME = r"pytest[-_.]+trio(?![-_.]*[a-z0-9])"
+_NAME = r"pytest[-_.]+trio"
 _REQUIREMENT = re.compile(
     rf"(?P<before>\s*){_NAME}(\s*\[[^\]]*\])?(\s*\(?[<>=!~][^;@#]*?\)?)?(?P<after>\s*(;.*)?)",
     re.IGNORECASE,

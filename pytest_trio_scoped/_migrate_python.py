@@ -1,13 +1,12 @@
 """Python code written for pytest-trio, changed into code for its successor.
 
 libcst says what is an import, a use of it, or a string that names a plugin; only lines in which one of these
-changes are touched.  It loses form feeds, so it gets none at the beginning of a line, and of what it writes
-only the lines that differ from what it has read are taken over.
+changes are touched.  It loses some form feeds, so what it writes is compared with what it has read, line by
+line, and what differs is taken over.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -18,8 +17,6 @@ from ._migrate_hints import Hints, dotted
 from ._migrate_names import IMPORTABLE, MODULES, NEW, OLD, Remark, mentions, plugins, requirement
 from ._migrate_settings import Migrated, lines_of
 
-#: For Python the indentation begins behind it.
-_FORM_FEED = re.compile(r"^[ \t\f]*\f", re.MULTILINE)
 #: Functions whose first argument may be the name of a module to import.
 _IMPORTING = {"importorskip", "import_module", "find_spec", "__import__"}
 #: The arguments of setup() that may have the name of a distribution and require nothing.
@@ -33,7 +30,7 @@ def migrate_python(text: str, *, is_setup: bool = False) -> Migrated:
     """
     code = text.rstrip()
     try:
-        module = cst.parse_module(_FORM_FEED.sub("", code))
+        module = cst.parse_module(code)
     except cst.ParserSyntaxError as error:
         raise ValueError(f"line {error.raw_line}: {error.message}") from error
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)

@@ -120,9 +120,9 @@ def test_bytes_that_are_no_name_stay(folder: Path, old: bytes, new: bytes | None
 
 
 def test_a_byte_order_mark_of_settings_stays(folder: Path) -> None:
-    path = write(folder, "setup.cfg", b"\xef\xbb\xbf[pytest]\r\naddopts = -p trio\r\n")
+    path = write(folder, "requirements.txt", b"\xef\xbb\xbfpytest-trio\r\ntrio\r\n")
     assert main(["--write", "."]) == 0
-    assert path.read_bytes() == b"\xef\xbb\xbf[pytest]\r\naddopts = -p trio_scoped\r\n"
+    assert path.read_bytes() == b"\xef\xbb\xbfpytest-trio-scoped\r\ntrio\r\n"
 
 
 @pytest.mark.parametrize(

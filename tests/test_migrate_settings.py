@@ -123,7 +123,7 @@ s_pytest_trio =
 all = %(s_pytest_trio)s
 [testenv]
 deps =
-    py3{8,9}: pytest-trio<1
+    py3{8,9}: pytest-trio<1  # pytest-trio
     -rrequirements.txt
 commands = pip install pytest-trio
     pytest https://github.com/python-trio/pytest-trio
@@ -133,6 +133,7 @@ required_plugins = pytest-trio>=0.8 pytest-xdist
 addopts = -ra
     -p trio
     -p no:trio
+    -p no:pytest_trio.plugin
 """
 
 
@@ -142,7 +143,7 @@ def test_ini() -> None:
         6: "tests_require = pytest-trio-scoped",
         9: "\tpytest-trio-scoped  \r",
         13: '    pytest-trio-scoped ; python_version > "3"',
-        17: "    py3{8,9}: pytest-trio-scoped",
+        17: "    py3{8,9}: pytest-trio-scoped  # pytest-trio",
         23: "required_plugins = pytest-trio-scoped pytest-xdist",
         25: "    -p trio_scoped",
     }
@@ -151,6 +152,7 @@ def test_ini() -> None:
         (4, _errors.MIGRATE_MENTION, False),
         (19, _errors.MIGRATE_MENTION, False),
         (26, _errors.MIGRATE_SWITCHED_OFF.format(name="trio"), False),
+        (27, _errors.MIGRATE_SWITCHED_OFF.format(name="pytest_trio.plugin"), False),
     ]
     assert migrate_ini(migrated[0])[0] == migrated[0]
 
@@ -249,6 +251,8 @@ required_plugins = "pytest-trio pytest-xdist"
 addopts = "-p pytest_trio.plugin"
 [[tool.mypy.overrides]]
 module = "pytest_trio.*"
+[pytest]
+addopts = "-p no:pytest_trio.plugin"
 """
 
 
@@ -276,6 +280,7 @@ def test_toml() -> None:
         (34, _errors.MIGRATE_MENTION, False),
         (37, _errors.MIGRATE_SWITCHED_OFF.format(name="trio"), False),
         (42, _errors.MIGRATE_MENTION, False),
+        (44, _errors.MIGRATE_SWITCHED_OFF.format(name="pytest_trio.plugin"), False),
     ]
     tomllib.loads(migrated[0])
     assert migrate_toml(migrated[0])[0] == migrated[0]
