@@ -33,3 +33,4 @@ def test_it(words: Awaitable[list[str]], either: Coroutine[Any, Any, int | None]
     await_(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await_()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await_(five()).upper()  # type: ignore[attr-defined]  # pyright: ignore
+    pytest_trio_scoped.wait  # type: ignore[attr-defined]  # pyright: ignore
