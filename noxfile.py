@@ -74,9 +74,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the types of the package."""
+    """Check the types of the package, and those that its users see, with two checkers."""
     session.install("-e", ".[test,dev]")
-    session.run("mypy", "--strict", "pytest_trio_scoped")
+    session.run("mypy", "--strict", "pytest_trio_scoped", "tests/typed", "tests/harness.py")
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "pytest_trio_scoped", "--ignoreexternal")
 
 
 @nox.session

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from ._fixtures import trio_fixture
 from ._session import await_
 
-if TYPE_CHECKING:
-    from ._planning import FixturePlan
-
 __all__ = ["FixturePlan", "await_", "trio_fixture"]
 
+if TYPE_CHECKING:
+    from ._planning import FixturePlan
+else:  # a type checker would take any name for one of this module
 
-def __getattr__(name: str) -> object:
-    """Import what a suite that does not plan does not need."""
-    if name == "FixturePlan":
-        from ._planning import FixturePlan
+    def __getattr__(name: str) -> object:
+        """Import what a suite that does not plan does not need."""
+        if name == "FixturePlan":
+            from ._planning import FixturePlan
 
-        return FixturePlan
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return FixturePlan
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

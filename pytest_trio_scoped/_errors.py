@@ -316,3 +316,55 @@ TESTS_WAIT_FOR_EACH_OTHER = (
     "Tests that run at once wait for fixtures of each other: {names}.\n"
     "Let each fixture take the others that it needs as arguments, not with getfixturevalue()."
 )
+
+MIGRATE_CHANGE = "{path}:{line}: {old}  ->  {new}"
+
+MIGRATE_LEFT = "{path}:{line}: left as it is: {text}"
+
+MIGRATE_HINT = "{path}:{line}: hint: {text}"
+
+MIGRATE_UNREADABLE = "{path}: left as it is: {error}"
+
+MIGRATE_ODD_LINES = "libcst does not give its lines back as they are"
+
+MIGRATE_TO_WRITE = "To change: {lines} line(s) in {files} file(s). '--write' changes them."
+
+MIGRATE_WRITTEN = "Changed: {lines} line(s) in {files} file(s)."
+
+MIGRATE_NOTHING = "Nothing to change."
+
+MIGRATE_NO_PATH = "{path}: there is no such file or folder"
+
+MIGRATE_NO_KIND = "{path}: neither Python code nor settings for pytest, tox, nox or pip"
+
+MIGRATE_NO_LIBCST = (
+    "it needs libcst, which is not installed: python -m pip install 'pytest-trio-scoped[migrate]'"
+)
+
+MIGRATE_NO_SUCCESSOR = "pytest-trio-scoped has nothing in the place of {names}"
+
+MIGRATE_GENERATED = (
+    "a tool has written this requirement of pytest-trio; change its source, and run it again"
+)
+
+MIGRATE_TWICE = "pytest-trio and pytest-trio-scoped are both required here; remove the first"
+
+MIGRATE_BY_HAND = (
+    "this requirement of pytest-trio has more than a version; write that of pytest-trio-scoped"
+)
+
+MIGRATE_MENTION = "pytest-trio is mentioned here"
+
+MIGRATE_SWITCHED_OFF = (
+    "'-p no:{name}' switched pytest-trio off, and does nothing more; '-p no:trio_scoped' switches "
+    "pytest-trio-scoped off"
+)
+
+MIGRATE_TESTING = (
+    "trio.testing is used and not imported in this file; pytest-trio imported it for all"
+)
+
+MIGRATE_WAITS = (
+    "the fixture {name!r} waits for something that {other!r} does, and neither requests the other; if it is "
+    "set up first, that hangs without 'trio_concurrent_fixtures = true'"
+)

@@ -8,10 +8,10 @@ are pytest's.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 import pytest
 
@@ -25,6 +25,10 @@ from ._pytest_names import (
     replace_fixture_function,
 )
 from ._session import TrioSession
+
+Function = TypeVar("Function", bound=Callable[..., object])
+ScopeOfPytest: TypeAlias = Literal["session", "package", "module", "class", "function"]
+Scope: TypeAlias = ScopeOfPytest | Literal["directory"]
 
 
 class FixtureHooks:
@@ -125,10 +129,30 @@ class FixtureHooks:
             finish_failed_set_up(fixturedef, request, error)
 
 
+# What is decorated keeps its type.  pytest's own decorator gives a FixtureFunctionDefinition, a private class
+# that takes any call and has lost the signature; so types say nothing of it, and editors neither.  With the
+# function's own type, both show its signature and what it returns, and a fixture that is used without being
+# requested is a mistake for a type checker: it has not the attributes of its value, and can't be awaited.
 @overload
-def trio_fixture(function: Callable[..., Any], /) -> Any: ...
+def trio_fixture(
+    function: Function,
+    /,
+    *,
+    scope: Scope | Callable[[str, pytest.Config], ScopeOfPytest] = ...,
+    params: Iterable[object] | None = ...,
+    autouse: bool = ...,
+    ids: Sequence[object | None] | Callable[[Any], object | None] | None = ...,
+    name: str | None = ...,
+) -> Function: ...
 @overload
-def trio_fixture(**arguments: Any) -> Callable[[Callable[..., Any]], Any]: ...
+def trio_fixture(
+    *,
+    scope: Scope | Callable[[str, pytest.Config], ScopeOfPytest] = ...,
+    params: Iterable[object] | None = ...,
+    autouse: bool = ...,
+    ids: Sequence[object | None] | Callable[[Any], object | None] | None = ...,
+    name: str | None = ...,
+) -> Callable[[Function], Function]: ...
 def trio_fixture(function: Callable[..., Any] | None = None, /, **arguments: Any) -> Any:
     """Make a fixture that is set up on the session's Trio loop, whatever the mode.
 

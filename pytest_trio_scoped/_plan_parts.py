@@ -105,13 +105,13 @@ class Kind:
         varied: Sequence[int] = (),
     ) -> None:
         #: In the order of set-up.
-        self.steps = tuple(steps)
+        self.steps: tuple[Step, ...] = tuple(steps)
         #: For each step the place of its scope, None for the item itself.
-        self.homes = tuple(homes)
+        self.homes: tuple[Place | None, ...] = tuple(homes)
         #: The places around the item, the outermost first.
-        self.chain = tuple(chain)
+        self.chain: tuple[Place, ...] = tuple(chain)
         #: The positions of the wide steps that are parametrized.
-        self.varied = tuple(varied)
+        self.varied: tuple[int, ...] = tuple(varied)
         #: For the keys of these parameters: the wide instances by step, and all that are used.
         self.resolved: dict[
             tuple[Hashable, ...], tuple[tuple[Instance | None, ...], tuple[Instance, ...]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -45,6 +45,15 @@ class FixturePlan(Plan):
             and is not among them is planned when it comes.
 
     """
+
+    if TYPE_CHECKING:
+        # For a Plan an item is anything that can be hashed; for users it is pytest's.
+        items: list[pytest.Item]
+
+        def needs(self, item: pytest.Item) -> tuple[Instance, ...]: ...
+        def setup(self, item: pytest.Item) -> list[Instance]: ...
+        def teardown(self, item: pytest.Item) -> list[Instance]: ...
+        def make_room(self, item: pytest.Item) -> list[Instance]: ...
 
     def __init__(self, items: Iterable[pytest.Item]) -> None:
         super().__init__(self._param)

@@ -161,7 +161,7 @@ class Suite:
             self.ini()
         command = [sys.executable, "-m", "pytest", "-p", "phases_recorder"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(self.path), *sys.path])}
-        return subprocess.Popen(
+        process: subprocess.Popen[str] = subprocess.Popen(
             [*command, *self._arguments(arguments)],
             cwd=self.path,
             env=environment,
@@ -171,6 +171,7 @@ class Suite:
             text=True,
             **options,  # type: ignore[call-overload]
         )
+        return process
 
     def finish(
         self, process: subprocess.Popen[str], *, stdin: str | None = None, seconds: float = 30

@@ -483,6 +483,70 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Make it a method of a plain class, or remove the mark."
         ),
     ),
+    "MIGRATE_CHANGE": (
+        {"path": "a.py", "line": 3, "old": "import a", "new": "import b"},
+        "a.py:3: import a  ->  import b",
+    ),
+    "MIGRATE_LEFT": (
+        {"path": "a.py", "line": 3, "text": "why"},
+        "a.py:3: left as it is: why",
+    ),
+    "MIGRATE_HINT": ({"path": "a.py", "line": 3, "text": "what"}, "a.py:3: hint: what"),
+    "MIGRATE_UNREADABLE": (
+        {"path": "a.py", "error": "Permission denied"},
+        "a.py: left as it is: Permission denied",
+    ),
+    "MIGRATE_ODD_LINES": ({}, "libcst does not give its lines back as they are"),
+    "MIGRATE_TO_WRITE": (
+        {"lines": 2, "files": 1},
+        "To change: 2 line(s) in 1 file(s). '--write' changes them.",
+    ),
+    "MIGRATE_WRITTEN": ({"lines": 2, "files": 1}, "Changed: 2 line(s) in 1 file(s)."),
+    "MIGRATE_NOTHING": ({}, "Nothing to change."),
+    "MIGRATE_NO_PATH": ({"path": "a"}, "a: there is no such file or folder"),
+    "MIGRATE_NO_KIND": (
+        {"path": "a.md"},
+        "a.md: neither Python code nor settings for pytest, tox, nox or pip",
+    ),
+    "MIGRATE_NO_LIBCST": (
+        {},
+        "it needs libcst, which is not installed: python -m pip install 'pytest-trio-scoped[migrate]'",
+    ),
+    "MIGRATE_NO_SUCCESSOR": (
+        {"names": "pytest_trio.plugin.automark"},
+        "pytest-trio-scoped has nothing in the place of pytest_trio.plugin.automark",
+    ),
+    "MIGRATE_GENERATED": (
+        {},
+        "a tool has written this requirement of pytest-trio; change its source, and run it again",
+    ),
+    "MIGRATE_TWICE": (
+        {},
+        "pytest-trio and pytest-trio-scoped are both required here; remove the first",
+    ),
+    "MIGRATE_BY_HAND": (
+        {},
+        "this requirement of pytest-trio has more than a version; write that of pytest-trio-scoped",
+    ),
+    "MIGRATE_MENTION": ({}, "pytest-trio is mentioned here"),
+    "MIGRATE_SWITCHED_OFF": (
+        {"name": "trio"},
+        (
+            "'-p no:trio' switched pytest-trio off, and does nothing more; '-p no:trio_scoped' switches "
+            "pytest-trio-scoped off"
+        ),
+    ),
+    "MIGRATE_TESTING": (
+        {},
+        "trio.testing is used and not imported in this file; pytest-trio imported it for all",
+    ),
+    "MIGRATE_WAITS": (
+        {"name": "a", "other": "b"},
+        (
+            "the fixture 'a' waits for something that 'b' does, and neither requests the other; if it is set "
+            "up first, that hangs without 'trio_concurrent_fixtures = true'"
+        ),
+    ),
 }
 SENTENCES = {name: text for name, text in vars(_errors).items() if name.isupper()}
 every_sentence = pytest.mark.parametrize("name", sorted(SENTENCES))

@@ -37,10 +37,12 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_ctrl_c",
         "_plan",
         "_plan_steps",
+        "_migrate_names",
+        "_migrate_hints",
     ),
-    ("_drivers", "_border", "_plan_trace"),
-    ("_loop", "_plan_view", "_plan_order"),
-    ("_lifetime", "_claims", "_clock", "_task_tree", "_plan_formats"),
+    ("_drivers", "_border", "_plan_trace", "_migrate_settings"),
+    ("_loop", "_plan_view", "_plan_order", "_migrate_toml", "_migrate_python"),
+    ("_lifetime", "_claims", "_clock", "_task_tree", "_plan_formats", "_migrate_files"),
     ("_strands",),
     ("_bodies",),
     (
@@ -118,7 +120,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_parallel_hooks",
     ),
     ("_parallel_xdist", "_parallel_debugging", "_xdist_crashes"),
-    ("plugin", "__init__", "enable_trio_mode"),
+    ("plugin", "__init__", "enable_trio_mode", "migrate"),
 )
 ROW = {module: row for row, modules in enumerate(ROWS) for module in modules}
 #: The rows down to this one could be a library of their own.
@@ -126,6 +128,7 @@ LAST_WITHOUT_PYTEST = ROW["_bodies"]
 #: Whose import belongs to which modules.
 OWNERS = {
     "_pytest": {"_pytest_names", "_pytest_state_names"},
+    "libcst": {"_migrate_hints", "_migrate_python"},
     "sniffio": {"_trio_names"},
     "trio._": {"_trio_names"},
 }
@@ -190,6 +193,14 @@ def test_touches_no_private_attributes_of_others(module: str) -> None:
         and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"})
     ]
     assert private == []
+
+
+@every_module
+def test_nothing_hangs_on_the_command_that_migrates(module: str) -> None:
+    """Its modules could be deleted, and libcst is imported for it alone."""
+    names = {name.removeprefix(".") for name in imports(module)}
+    is_of_it = module.removeprefix("_").startswith("migrate")
+    assert is_of_it or not {name for name in names if "migrate" in name}
 
 
 @pytest.mark.parametrize("module", ["plugin", "enable_trio_mode", "__init__"])
