@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 def check(tool: str, *arguments: str) -> None:
     if importlib.util.find_spec(tool) is None:
-        pytest.skip(f"{tool} is not installed; .ci/run installs it for its steps of that name")
+        pytest.skip(f'{tool} is not installed; the nox session "types" runs it')
     done = subprocess.run(
         [sys.executable, "-m", tool, *arguments],
         cwd=ROOT,
