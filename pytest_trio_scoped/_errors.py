@@ -316,3 +316,16 @@ TESTS_WAIT_FOR_EACH_OTHER = (
     "Tests that run at once wait for fixtures of each other: {names}.\n"
     "Let each fixture take the others that it needs as arguments, not with getfixturevalue()."
 )
+
+TIMELINE_SUFFIX = (
+    "It is {value!r}. Give a file that ends in '.html', for a page, or in '.json', for Perfetto."
+)
+
+TIMELINE_UNWRITABLE = (
+    "The option '--trio-timeline' is {path!r}, which can't be written: {reason}.\n"
+    "Give a file in a folder in which you may write."
+)
+
+TIMELINE_WRITTEN = "trio-timeline: {path}"
+
+TIMELINE_NOT_WRITTEN = "trio-timeline: {path} can't be written: {reason}"

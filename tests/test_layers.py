@@ -27,6 +27,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_plan_parts",
         "_own_slots",
         "_admission",
+        "_timeline_history",
     ),
     (
         "_supervisor",
@@ -37,6 +38,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_ctrl_c",
         "_plan",
         "_plan_steps",
+        "_timeline_trace",
+        "_timeline_page",
     ),
     ("_drivers", "_border", "_plan_trace"),
     ("_loop", "_plan_view", "_plan_order"),
@@ -54,6 +57,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_may_pass",
         "_held_reports",
         "_xdist_names",
+        "_timeline_xdist",
     ),
     (
         "_session",
@@ -116,6 +120,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_seed",
         "_threads",
         "_parallel_hooks",
+        "_timeline",
     ),
     ("_parallel_xdist", "_parallel_debugging", "_xdist_crashes"),
     ("plugin", "__init__", "enable_trio_mode"),
