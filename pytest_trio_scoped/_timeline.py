@@ -205,7 +205,8 @@ def _writable(config: pytest.Config) -> Path:
     path = config.invocation_params.dir / Path(config.option.trio_timeline).expanduser()
     is_new = not path.exists()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
         with path.open("ab"):
             pass
         if is_new:

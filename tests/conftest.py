@@ -16,6 +16,7 @@ _SLOW = {
     "test_parallel_random",
     "test_pytest_timeout",
     "test_stress_sigint",
+    "test_timeline_browser",
     "test_timeouts",
     "test_trio_thread",
 }
