@@ -292,6 +292,29 @@ def test_ctrl_c_in_a_set_up(suite: Suite) -> None:
     assert slow["args"]["is_failed"]
 
 
+def test_ctrl_c_in_the_last_tear_down(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.fixture(scope="session")
+        def wide():
+            yield
+            raise KeyboardInterrupt
+
+        def test_a(wide):
+            assert 0
+
+        def test_b():
+            pass
+        """
+    )
+    with pytest.raises(KeyboardInterrupt):
+        suite.run("--trio-timeline=run.json", "-x")  # so that it is torn down after the run loop
+    events = _trace(suite)
+    assert _tests(events) == {"test_a": "failed"}
+    [wide] = _fixtures(events)
+    assert _parts(events, wide) == ["set-up", "tear-down"]
+
+
 def test_a_run_that_ends_with_an_internal_error_is_written(suite: Suite) -> None:
     suite.write(
         "conftest.py",

@@ -14,8 +14,8 @@ HOW_TO = (DOCS / "how-to" / "see-the-run-on-a-time-axis.md").read_text(encoding=
 
 def test_the_sample_has_the_lanes_of_the_picture(suite: Suite) -> None:
     suite.ini()
-    for sample in re.findall(r"^```py(?:thon)?\n(.*?)^```", HOW_TO, flags=re.M | re.S):
-        [name] = re.findall(r"^# (\S+\.py)$", sample, flags=re.M)[:1]
+    for sample in re.findall(r"^```py(?:thon)?\n(.*?)^```", HOW_TO, flags=re.MULTILINE | re.DOTALL):
+        [name] = re.findall(r"^# (\S+\.py)$", sample, flags=re.MULTILINE)[:1]
         suite.write(name, sample)
     result = suite.run("--trio-parallel=4", "--trio-timeline=run.json")
     outcomes = sorted(result.outcomes.values())

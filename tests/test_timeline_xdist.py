@@ -49,7 +49,8 @@ def test_one_file_has_what_all_workers_have_done_also_those_that_have_died(suite
     assert_valid(document)
     events: list[dict[str, Any]] = document["traceEvents"]
     names = {each["pid"]: each["args"]["name"] for each in events if each["name"] == "process_name"}
-    assert set(names.values()) == {"gw0", "gw1", "gw2"}, result.output  # one replaces the dead one
+    # The one that replaces the dead one may come too late to do anything.
+    assert {"gw0", "gw1"} <= set(names.values()), result.output
     tests = [each for each in events if each.get("cat") == "test"]
     outcomes = {each["name"].partition("::")[2]: each["args"]["outcome"] for each in tests}
     assert outcomes == {
