@@ -19,7 +19,7 @@ Event = tuple[Any, ...]
 KINDS = ("session", "package", "directory", "module", "class", "test", "function")
 
 #: What outweighs what in a test that has ended in several ways.
-_GRAVEST_FIRST = ("crashed", "interrupted", "failed", "xfailed", "xpassed", "skipped", "passed")
+_GRAVEST_FIRST = ("crashed", "failed", "interrupted", "xfailed", "xpassed", "skipped", "passed")
 
 
 @dataclasses.dataclass(slots=True)

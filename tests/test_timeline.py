@@ -257,7 +257,6 @@ def test_a_run_that_is_stopped_is_written(suite: Suite) -> None:
     _assert_written(result, suite)
     events = _trace(suite)
     assert _tests(events) == {"test_a": "failed"}
-    # pytest tears it down after its run loop.
     assert [_parts(events, each) for each in _fixtures(events)] == [["set-up", "tear-down"]] * 2
 
 
@@ -268,6 +267,10 @@ def test_a_run_that_is_interrupted_is_written(suite: Suite, options: tuple[str, 
     _assert_written(result, suite)
     events = _trace(suite)
     assert _tests(events)["test_a"] == "interrupted"
+    [test] = [each for each in events if each["name"] == "test_it.py::test_a"]
+    first = min(each["tid"] for each in events if each["ph"] == "X")  # the lane of the server
+    [end] = [each["ts"] for each in events if (each["name"], each["tid"]) == ("tear-down", first)]
+    assert test["ts"] + test["dur"] <= end  # what the end of the run does is not its
     lives = [(each["name"], _parts(events, each)) for each in _fixtures(events)]
     assert ("server", ["set-up", "tear-down"]) in lives
     assert ("client", ["set-up", "tear-down"]) in lives
@@ -301,16 +304,13 @@ def test_ctrl_c_in_the_last_tear_down(suite: Suite) -> None:
             raise KeyboardInterrupt
 
         def test_a(wide):
-            assert 0
-
-        def test_b():
-            pass
+            pytest.exit("enough")  # so that it is torn down after the run loop
         """
     )
     with pytest.raises(KeyboardInterrupt):
-        suite.run("--trio-timeline=run.json", "-x")  # so that it is torn down after the run loop
+        suite.run("--trio-timeline=run.json")
     events = _trace(suite)
-    assert _tests(events) == {"test_a": "failed"}
+    assert _tests(events) == {"test_a": "interrupted"}
     [wide] = _fixtures(events)
     assert _parts(events, wide) == ["set-up", "tear-down"]
 

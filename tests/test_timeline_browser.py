@@ -148,6 +148,9 @@ $("search").dispatchEvent(new Event("input"));
 $("outcomes").children[0].click();
 draw();
 seen.failed = $("found").textContent;
+fill($("what"), fixtures[0]);
+seen.evil = [...$("what").querySelectorAll("h2, dd")].map((each) => each.textContent).slice(0, 5);
+seen.elements = [...new Set([...$("what").querySelectorAll("*")].map((each) => each.tagName))].join(" ");
 document.body.dataset.seen = JSON.stringify(seen);
 </script></body>
 """
@@ -179,6 +182,8 @@ def test_a_browser_shows_five_thousand_tests_and_moves_about(tmp_path: Path) -> 
         "isClosed": True,
         "found": "50 found",
         "failed": "50 found",
+        "evil": [HOSTILE, "module-scoped, async", HOSTILE, HOSTILE, HOSTILE],
+        "elements": "H2 DL DT DD",
     }
     assert dom.body["data-tests"] == "5000"
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 from harness import Suite
 from timelines import assert_valid
+
+from pytest_trio_scoped._timeline_history import History
+from pytest_trio_scoped._timeline_xdist import ControllerHooks, WorkerHooks, began
 
 
 def test_one_file_has_what_all_workers_have_done_also_those_that_have_died(suite: Suite) -> None:
@@ -73,3 +77,25 @@ def test_one_file_has_what_all_workers_have_done_also_those_that_have_died(suite
         worker = servers[names[each["pid"]]]
         assert worker["ts"] <= each["ts"] + each["dur"]
         assert 0 <= each["ts"] < 30_000_000  # since the start of the run, not of the worker's clock
+
+
+def test_what_comes_after_the_last_report_comes_with_the_output_of_the_worker() -> None:
+    history = History("a", 12.5)
+    controller = ControllerHooks(history, lambda: 0.0)
+    node = SimpleNamespace(workerinput={}, gateway=SimpleNamespace(id="gw0"))
+    controller.pytest_configure_node(node)
+    config: Any = SimpleNamespace(workerinput=node.workerinput, workeroutput={})
+    assert began(config) == 12.5
+    worker = WorkerHooks(config)
+    worker.note(("opening", 1, "f", "session", "", "test_a", "c.py:1", False, 1.0))
+    report: Any = SimpleNamespace(node=node)
+    worker.pytest_runtest_logreport(report)
+    worker.note(("live", 1, 2.0))
+    list(worker.pytest_sessionfinish())
+    controller.pytest_runtest_logreport(report)
+    node.workeroutput = config.workeroutput
+    controller.pytest_testnodedown(node)
+    [process] = history.processes
+    [life] = process.lives
+    assert (process.name, life.label, life.start, life.live) == ("gw0", "f", 1.0, 2.0)
+    controller.pytest_testnodedown(SimpleNamespace(gateway=node.gateway))  # died: no output

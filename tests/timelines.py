@@ -50,10 +50,11 @@ def shop(title: str = "shop", name: str = "test_a.py::test_1", fixture: str = "s
 
 
 def crowd(number: int) -> History:
-    """Return a run of many tests, up to ten at once, one in a hundred of which fails."""
+    """Return a run of many tests, up to ten at once, one in a hundred of which fails; and an evil fixture."""
     chance = random.Random(1)
     history = History("crowd", 1_800_000_000.0)
     process = history.process("")
+    process.note(("opening", -1, HOSTILE, "module", HOSTILE, HOSTILE, HOSTILE, True, 0.0))
     for each in range(number):
         start = each / 100
         steps = [start + step + chance.random() / 50 for step in (0, 0.02, 0.04, 0.06)]
