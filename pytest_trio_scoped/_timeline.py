@@ -147,7 +147,13 @@ class WriterHooks:
         self._path = path
         self._history = history
         self._clock = clock
+        self._has_run = False
         self._line = ""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Note that there is something to write; with "--fixtures", or a path that is wrong, there is not."""
+        self._has_run = True
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
@@ -158,7 +164,8 @@ class WriterHooks:
             return (yield)
         finally:
             self._history.end(self._clock.now())
-            self._write()
+            if self._has_run:
+                self._write()
 
     def _write(self) -> None:
         text = _FORMATS[self._path.suffix.lower()](self._history)
@@ -172,7 +179,8 @@ class WriterHooks:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Tell where it is."""
-        terminalreporter.write_sep("-", self._line)
+        if self._line:
+            terminalreporter.write_sep("-", self._line)
 
 
 def register(config: pytest.Config, *, is_controller: bool) -> None:

@@ -379,7 +379,7 @@ def test_a_place_that_can_not_be_written_is_an_error_before_any_test_runs(
     assert result.trace == []
 
 
-@pytest.mark.parametrize("option", ["--collect-only", "--trio-plan"])
+@pytest.mark.parametrize("option", ["--collect-only", "--trio-plan", "--fixtures", "no_such.py"])
 def test_nothing_is_written_if_nothing_is_run(suite: Suite, option: str) -> None:
     suite.tests("def test_a(): pass")
     suite.run("--trio-timeline=run.json", option)

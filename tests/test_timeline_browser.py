@@ -137,6 +137,8 @@ seen.details = $("details").querySelector("h2").textContent;
 seen.hash = location.hash;
 point("pointermove", at((selected.start + selected.stop) / 2), AXIS + selected.row.top - chart.scrollTop + 8);
 seen.tip = $("tip").querySelector("h2").textContent;
+select({ ...selected, id: "\\ud800 \\ud83d\\ude00" });
+seen.odd = location.hash;
 press("Escape");
 seen.isClosed = $("details").hidden;
 $("search").value = "test_42.py";
@@ -162,7 +164,7 @@ def test_a_browser_shows_five_thousand_tests_and_moves_about(tmp_path: Path) -> 
     text = re.sub(r"<meta http-equiv=[^>]+>", "", text)  # it would not let the user's script run
     page = tmp_path / "run.html"
     page.write_text(text.replace("</body>", _USER), encoding="utf-8", newline="\n")
-    dom, console = _open(page)
+    dom, console = _open(page, "#test=100%")
     assert console == []
     seen = json.loads(dom.body["data-seen"] or "")
     drawn, few = seen.pop("all"), seen.pop("few")
@@ -179,6 +181,7 @@ def test_a_browser_shows_five_thousand_tests_and_moves_about(tmp_path: Path) -> 
         "details": "test_2.py::test_100",
         "hash": "#test=test_2.py%3A%3Atest_100",
         "tip": "test_2.py::test_100",
+        "odd": "#test=%EF%BF%BD%20%F0%9F%98%80",
         "isClosed": True,
         "found": "50 found",
         "failed": "50 found",
