@@ -1,4 +1,4 @@
-"""What has happened in a run, and when: put together from events, and laid out in lanes.
+"""What has happened in a run, and when: put together from events.
 
 The events are plain tuples, so that a worker of pytest-xdist can send them to its controller.  Times are
 seconds since the start of the run.
@@ -9,14 +9,13 @@ Pinned by ``tests/test_timeline_history.py``.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 #: What happens, to which turn or lifetime (a number), and what there is to know about it.
 Event = tuple[Any, ...]
 
-#: Wide fixtures stand above the tests, narrow ones below.
-KINDS = ("session", "package", "directory", "module", "class", "test", "function")
+_CUT_SHORT = ("crashed", "interrupted")
 
 #: What outweighs what in a test that has ended in several ways.
 _GRAVEST_FIRST = ("crashed", "failed", "interrupted", "xfailed", "xpassed", "skipped", "passed")
@@ -60,6 +59,24 @@ class Turn:
         failed = [phase.name for phase in self.phases if phase.outcome == "failed"]
         return "error" if gravest == "failed" and "call" not in failed else gravest
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can come."""
+        last = self.phases[-1]
+        return last.stop is not None and (last.name == "tear-down" or last.outcome in _CUT_SHORT)
+
+    def cut_short(self, now: float, outcome: str) -> None:
+        """End it at some other point than its tear-down.
+
+        A worker tells of the begin of a phase together with its end, so it may be in one that is not known.
+        """
+        last = self.phases[-1]
+        if last.stop is None:
+            last.stop, last.outcome = now, outcome
+        else:
+            name = "call" if last.name == "set-up" else "tear-down"
+            self.phases.append(Phase(name, last.stop, now, outcome))
+
 
 @dataclasses.dataclass(slots=True)
 class Life:
@@ -95,17 +112,6 @@ class Life:
     def name(self) -> str:
         """Its name, without its parameter."""
         return self.label.partition("[")[0]
-
-
-@dataclasses.dataclass(slots=True)
-class Lane:
-    """A row of the picture, in which nothing overlaps."""
-
-    #: One of :data:`KINDS`.
-    kind: str
-    name: str
-    turns: list[Turn] = dataclasses.field(default_factory=list)
-    lives: list[Life] = dataclasses.field(default_factory=list)
 
 
 class Process:
@@ -148,26 +154,22 @@ class Process:
             setattr(self._lives[number], what, values[0])
 
     def crash(self, node_id: str, now: float) -> None:
-        """Note that the process has died while it ran a test."""
-        for turn in reversed(self.turns):
-            if turn.node_id == node_id:
+        """Note that the process has died while it ran a test; others may have been in flight."""
+        for turn in self.turns:
+            if turn.node_id == node_id and not turn.is_over:
+                turn.cut_short(now, "crashed")
                 break
         else:
-            turn = self._turns[-1] = Turn(node_id)
-        if turn.phases and turn.phases[-1].stop is None:
-            turn.phases[-1].stop, turn.phases[-1].outcome = now, "crashed"
-            return
-        # It has begun with what it has not told of, after what it has told of last.
-        start = max((each.stop for each in self.turns), default=now)
-        name = "call" if turn.phases else "set-up"
-        turn.phases.append(Phase(name, start, now, "crashed"))
+            # It has told of nothing that came after what it has told of last.
+            start = max((each.stop for each in self.turns), default=now)
+            self._turns[-1] = Turn(node_id, [Phase("set-up", start, now, "crashed")])
+        self.end(now)
 
     def cut_short(self, now: float) -> None:
-        """End the phases that nothing else has ended."""
-        for turn in self._turns.values():
-            for phase in turn.phases:
-                if phase.stop is None:
-                    phase.stop = now
+        """End the tests that nothing else has ended."""
+        for turn in self.turns:
+            if not turn.is_over:
+                turn.cut_short(now, "interrupted")
 
     def end(self, now: float) -> None:
         """End all that nothing else has ended."""
@@ -175,36 +177,6 @@ class Process:
         for life in self._lives.values():
             if life.closed is None:
                 life.closed = now
-
-    def lanes(self) -> Iterator[Lane]:
-        """Return the rows of the picture, the first at the top."""
-        by_name: dict[tuple[str, str], list[Life]] = {}
-        for life in self.lives:
-            by_name.setdefault((life.scope, life.name), []).append(life)
-        for kind in KINDS:
-            if kind == "test":
-                for turns in packed(self.turns):
-                    yield Lane(kind, "tests", turns=turns)
-            for (scope, name), lives in by_name.items():
-                if scope == kind:
-                    for some in packed(lives):
-                        yield Lane(kind, name, lives=some)
-
-
-_Bar = TypeVar("_Bar", Turn, Life)
-
-
-def packed(bars: Iterable[_Bar]) -> list[list[_Bar]]:
-    """Return the bars in as few lanes as there have to be for none to overlap."""
-    lanes: list[list[_Bar]] = []
-    for bar in sorted(bars, key=lambda each: each.start):
-        for lane in lanes:
-            if lane[-1].stop <= bar.start:
-                lane.append(bar)
-                break
-        else:
-            lanes.append([bar])
-    return lanes
 
 
 class History:

@@ -15,7 +15,8 @@ import importlib.resources
 import json
 from typing import Any
 
-from ._timeline_history import History, Lane, Life, Turn, microseconds
+from ._timeline_history import History, Life, Turn, microseconds
+from ._timeline_lanes import Lane, lanes_of
 
 #: What has a meaning within a script element, whatever its type.  JSON has it in texts only.
 _ESCAPES = {ord(each): f"\\u{ord(each):04x}" for each in "<>&"}
@@ -39,7 +40,7 @@ def as_data(history: History) -> str:
         "stop": microseconds(history.stop),
         "outcomes": history.outcomes(),
         "processes": [
-            {"name": process.name, "lanes": [_lane(lane) for lane in process.lanes()]}
+            {"name": process.name, "lanes": [_lane(lane) for lane in lanes_of(process)]}
             for process in history.processes
         ],
     }

@@ -13,7 +13,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ._timeline_history import History, Lane, Life, Turn, microseconds
+from ._timeline_history import History, Life, Turn, microseconds
+from ._timeline_lanes import Lane, lanes_of
 
 _Fields = dict[str, Any]
 
@@ -38,7 +39,7 @@ def _events(history: History) -> Iterator[_Fields]:
         name = process.name or "pytest"
         yield _about("process_name", pid, 0, name=name)
         yield _about("process_sort_index", pid, 0, sort_index=pid)
-        for tid, lane in enumerate(process.lanes(), 1):
+        for tid, lane in enumerate(lanes_of(process), 1):
             where = {"pid": pid, "tid": tid}
             title = lane.name if lane.kind == "test" else f"{lane.name} ({lane.kind})"
             yield _about("thread_name", pid, tid, name=title)

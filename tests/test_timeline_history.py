@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-import random
-
 import pytest
-from timelines import crowd, note_fixture, note_test, shop
+from timelines import note_fixture, note_test, shop
 
-from pytest_trio_scoped._timeline_history import History, Life, Phase, Process, Turn, packed
+from pytest_trio_scoped._timeline_history import History, Life, Phase, Process, Turn
 
 
 def test_a_test_has_its_phases() -> None:
@@ -133,6 +130,35 @@ def test_a_crash_after_what_has_been_told_of() -> None:
     assert process.turns[0].phases[1:] == [Phase("call", 1.5, 2.0, "crashed")]
 
 
+def test_a_crash_ends_the_others_in_flight_and_the_fixtures() -> None:
+    history = History("a", 0.0)
+    process = history.process("gw0")
+    note_test(process, 0, "b", [0.0, 0.1, 0.2, 0.3])  # has been run before
+    for number, node_id in enumerate(("a", "b"), 1):
+        process.note(("turn", number, node_id))
+        process.note(("begun", number, "set-up", 1.0))
+        process.note(("ended", number, "set-up", 1.5, "passed"))
+    process.note(("opening", 3, "f", "session", "", "a", "c.py:1", False, 1.0))
+    process.crash("b", 2.0)
+    history.end(9.0)
+    _, a, b = process.turns
+    assert a.phases[1:] == [Phase("call", 1.5, 2.0, "interrupted")]
+    assert b.phases[1:] == [Phase("call", 1.5, 2.0, "crashed")]
+    assert history.stop == 2.0
+
+
+def test_a_test_whose_tear_down_is_not_known_was_cut_short() -> None:
+    """A worker that is stopped tells of the set-up, and no more."""
+    process = Process("gw0")
+    process.note(("turn", 1, "a"))
+    for name, start in (("set-up", 1.0), ("call", 2.0)):
+        process.note(("begun", 1, name, start))
+        process.note(("ended", 1, name, start + 1, "passed"))
+    process.cut_short(4.0)
+    process.cut_short(5.0)
+    assert process.turns[0].phases[2:] == [Phase("tear-down", 3.0, 4.0, "interrupted")]
+
+
 def test_a_crash_before_anything_has_been_told_of() -> None:
     process = Process("gw0")
     note_test(process, 1, "a", [1.0, 2.0, 3.0, 4.0])
@@ -140,60 +166,8 @@ def test_a_crash_before_anything_has_been_told_of() -> None:
     assert process.turns[1] == Turn("b", [Phase("set-up", 4.0, 5.0, "crashed")])
 
 
-def test_bars_of_a_lane_do_not_overlap_and_lanes_are_few() -> None:
-    chance = random.Random(2)
-    for _ in range(200):
-        turns = []
-        for number in range(chance.randrange(12)):
-            start = chance.randrange(20)
-            stop = start + chance.randrange(6)
-            turns.append(Turn(str(number), [Phase("call", start, stop, "passed")]))
-        lanes = packed(turns)
-        assert sorted(turn.node_id for lane in lanes for turn in lane) == sorted(
-            turn.node_id for turn in turns
-        )
-        for lane in lanes:
-            assert all(one.stop <= two.start for one, two in itertools.pairwise(lane))
-        most = max(
-            (sum(each.start <= time + 0.5 < each.stop for each in turns) for time in range(26)),
-            default=0,
-        )
-        has_points = any(each.start == each.stop for each in turns)
-        assert len(lanes) == most or (has_points and len(lanes) >= most)
-
-
-def test_lanes_stand_from_wide_to_narrow_each_name_by_itself() -> None:
-    process = Process("")
-    note_fixture(process, 1, "f", "function", [0.0, 1.0, 2.0, 3.0])
-    note_fixture(process, 2, "m[a]", "module", [0.0, 1.0, 2.0, 3.0])
-    note_fixture(process, 3, "m[b]", "module", [3.0, 4.0, 5.0, 6.0])
-    note_fixture(process, 4, "s", "session", [0.0, 1.0, 8.0, 9.0])
-    note_fixture(process, 5, "n", "module", [0.0, 1.0, 2.0, 3.0])
-    note_fixture(process, 6, "n", "module", [2.0, 3.0, 4.0, 5.0])  # at the same time as the other
-    note_test(process, 7, "a", [0.0, 1.0, 2.0, 3.0])
-    note_test(process, 8, "b", [2.5, 3.0, 3.5, 4.0])
-    lanes = [(each.kind, each.name, len(each.lives)) for each in process.lanes()]
-    assert lanes == [
-        ("session", "s", 1),
-        ("module", "m", 2),
-        ("module", "n", 1),
-        ("module", "n", 1),
-        ("test", "tests", 0),
-        ("test", "tests", 0),
-        ("function", "f", 1),
-    ]
-
-
 def test_workers_are_sorted_by_their_numbers() -> None:
     history = History("a", 0.0)
     for name in ("gw10", "gw2", "gw0"):
         history.process(name)
     assert [process.name for process in history.processes] == ["gw0", "gw2", "gw10"]
-
-
-def test_every_bar_of_a_crowd_is_in_one_lane() -> None:
-    history = crowd(300)
-    [process] = history.processes
-    lanes = list(process.lanes())
-    assert sum(len(lane.turns) for lane in lanes) == 300
-    assert sum(len(lane.lives) for lane in lanes) == 301
