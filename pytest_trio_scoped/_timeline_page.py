@@ -4,7 +4,7 @@ Names of tests and fixtures are data of the suite.  They stand in the page as JS
 anything to HTML, and the page shows them as text only.  In case of a mistake in that, the page allows no
 script but its own.
 
-Pinned by ``tests/test_timeline_page.py``.
+Pinned by ``tests/test_timeline_page.py`` and, in a browser, by ``tests/test_timeline_browser.py``.
 """
 
 from __future__ import annotations
