@@ -368,3 +368,16 @@ MIGRATE_WAITS = (
     "the fixture {name!r} waits for something that {other!r} does, and neither requests the other; if it is "
     "set up first, that hangs without 'trio_concurrent_fixtures = true'"
 )
+
+TIMELINE_SUFFIX = (
+    "It is {value!r}. Give a file that ends in '.html', for a page, or in '.json', for Perfetto."
+)
+
+TIMELINE_UNWRITABLE = (
+    "The option '--trio-timeline' is {path!r}, which can't be written: {reason}.\n"
+    "Give a file in a folder in which you may write."
+)
+
+TIMELINE_WRITTEN = "trio-timeline: {path}"
+
+TIMELINE_NOT_WRITTEN = "trio-timeline: {path} can't be written: {reason}"

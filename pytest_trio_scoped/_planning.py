@@ -114,7 +114,7 @@ class FixturePlan(Plan):
         if step.name not in params:
             return None
         key = self._values.key(step.definition, params[step.name])
-        return _id_of_param(item, step.name), key
+        return id_of_param(item, step.name), key
 
 
 class _Values:
@@ -150,7 +150,7 @@ def _are_equal(one: object, other: object) -> bool:
         return one is other
 
 
-def _id_of_param(item: Any, name: str) -> str:
+def id_of_param(item: Any, name: str) -> str:
     """Return the id of a parameter of the item, as it stands in the item's name where that is known."""
     callspec = item.callspec
     ids = param_ids(item)

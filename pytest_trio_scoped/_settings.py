@@ -78,6 +78,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="repeat the order in which Trio runs tasks, by this number; 'random' chooses one",
     )
     group.addoption(
+        "--trio-timeline",
+        type=_timeline_option,
+        metavar="FILE",
+        help="write the run on a time axis to a file: a page (.html), or a trace for Perfetto (.json)",
+    )
+    group.addoption(
         # The names with "=" are whole names for argparse, so that a path may follow the first.
         "--trio-plan",
         "--trio-plan=text",
@@ -129,6 +135,12 @@ def _parallel_option(text: str) -> int:
     except ValueError:
         message = _errors.NO_NUMBER_OF_TESTS.format(where="It", value=text)
         raise argparse.ArgumentTypeError(message) from None
+
+
+def _timeline_option(text: str) -> str:
+    if not text.lower().endswith((".html", ".json")):
+        raise argparse.ArgumentTypeError(_errors.TIMELINE_SUFFIX.format(value=text))
+    return text  # as it is: xdist hands options on to its workers, which takes plain values only
 
 
 #: How many tests may be in flight at once with "auto".

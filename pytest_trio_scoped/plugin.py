@@ -123,6 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
         manager.register(PlanHooks(config.option.trio_plan, settings))
     if settings.parallel > 1 and not _shows_order(config):
         _register_parallel(config, session, settings)
+    _register_timeline(config)
     manager.register(FinalizerHooks(), "trio_scoped_finalizers")
     if settings.has_concurrent_fixtures and not config.getoption("setupplan", False):
         from ._concurrent_fixtures import ConcurrentFixtureHooks
@@ -133,6 +134,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.
     manager.unblock("trio")
     manager.register(session, "trio")
+
+
+def _register_timeline(config: pytest.Config) -> None:
+    option = config.option
+    if option.trio_timeline is None or option.collectonly or option.trio_plan is not None:
+        return
+    from ._timeline import register
+
+    register(config, is_controller=_is_controller(config))
 
 
 def _register_parallel(config: pytest.Config, session: TrioSession, settings: Settings) -> None:

@@ -26,6 +26,7 @@ _SLOW = {
     "test_reporting",
     "test_seed",
     "test_stress_sigint",
+    "test_timeline_browser",
     "test_timeouts",
     "test_trio_thread",
 }

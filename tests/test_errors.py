@@ -34,6 +34,24 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Make the caller async and use 'await'."
         ),
     ),
+    "TIMELINE_SUFFIX": (
+        {"value": "run.svg"},
+        (
+            "It is 'run.svg'. Give a file that ends in '.html', for a page, or in '.json', for Perfetto."
+        ),
+    ),
+    "TIMELINE_UNWRITABLE": (
+        {"path": "/no/run.html", "reason": "Permission denied"},
+        (
+            "The option '--trio-timeline' is '/no/run.html', which can't be written: Permission denied.\n"
+            "Give a file in a folder in which you may write."
+        ),
+    ),
+    "TIMELINE_WRITTEN": ({"path": "/a/run.html"}, "trio-timeline: /a/run.html"),
+    "TIMELINE_NOT_WRITTEN": (
+        {"path": "/a/run.html", "reason": "No space left on device"},
+        "trio-timeline: /a/run.html can't be written: No space left on device",
+    ),
     "INSTRUMENTS_FAILED": ({}, "instruments failed while the test ran"),
     "TEST_IS_A_GENERATOR": (
         {"nodeid": "test_it.py::test_a"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ def _blocks(page: str, *languages: str) -> list[str]:
 
 
 SHOP, MISTAKE, NEST = _blocks(HOW_TO, "python", "py")
-SHOP_PLAN, MISTAKE_ERROR, NEST_PLAN = _blocks(HOW_TO, "text")
+SHOP_PLAN, SHOP_DIAGRAM, MISTAKE_ERROR, NEST_PLAN = _blocks(HOW_TO, "text")
 
 
 def _plan(suite: Suite, name: str, sample: str) -> str:
@@ -36,6 +37,16 @@ def _plan(suite: Suite, name: str, sample: str) -> str:
 
 def test_the_plan_of_the_shop(suite: Suite) -> None:
     assert _plan(suite, "test_shop.py", SHOP) == SHOP_PLAN
+
+
+def test_the_diagram_of_the_shop_and_its_picture(suite: Suite) -> None:
+    suite.write("test_shop.py", SHOP)
+    result = suite.run("--trio-plan=mermaid", "test_shop.py")
+    assert result.output.strip() + "\n" == SHOP_DIAGRAM
+    # The picture says from which source it has been drawn; draw it again if that has changed.
+    digest = hashlib.sha256(SHOP_DIAGRAM.encode()).hexdigest()
+    picture = (DOCS / "pictures" / "plan.png").read_bytes()
+    assert b"tEXtSource-SHA256\0" + digest.encode() in picture
 
 
 def test_the_mistake(suite: Suite) -> None:

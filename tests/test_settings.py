@@ -104,6 +104,7 @@ def test_every_option_says_what_it_does() -> None:
     add_options(parser)  # type: ignore[arg-type]
     del parser.options["--trio-timeout"]["type"]
     del parser.options["--trio-parallel"]["type"]
+    del parser.options["--trio-timeline"]["type"]
     plan = {"dest": "trio_plan", "action": "store_const"}
     assert parser.options == {
         "--trio-parallel": {
@@ -114,6 +115,12 @@ def test_every_option_says_what_it_does() -> None:
         "--trio-seed": {
             "metavar": "N|random",
             "help": "repeat the order in which Trio runs tasks, by this number; 'random' chooses one",
+        },
+        "--trio-timeline": {
+            "metavar": "FILE",
+            "help": (
+                "write the run on a time axis to a file: a page (.html), or a trace for Perfetto (.json)"
+            ),
         },
         "--trio-plan --trio-plan=text": {
             **plan,
