@@ -53,8 +53,7 @@ def count_tasks(loop: Loop) -> int:
     async def nothing() -> None:
         pass
 
-    for _ in range(3):  # from the third stay on, the tasks pass the host on
-        loop.run(nothing, name="count")
+    loop.run(nothing, name="count")  # from now on the tasks pass the host on
 
     async def count() -> int:
         root = trio.lowlevel.current_root_task()
