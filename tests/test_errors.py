@@ -454,6 +454,10 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Let each fixture take the others that it needs as arguments, not with getfixturevalue()."
         ),
     ),
+    "COVERAGE_LOSES_LINES": (
+        {},
+        "coverage loses lines of sync code that waits; set 'concurrency = greenlet' in its section [run]",
+    ),
     "TESTS_AT_ONCE": (
         {"number": 100, "alone": 2, "count": 40},
         "trio-parallel: up to 100 tests at once, 2 of 40 alone",

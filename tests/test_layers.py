@@ -60,6 +60,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_blame",
         "_dependencies",
         "_setup_tree",
+        "_own_coverage",
         "_own_logs",
         "_own_output",
         "_own_warnings",
