@@ -276,7 +276,7 @@ NO_GROUP = (
     'Write it as in @pytest.mark.trio_group("database").'
 )
 
-ALONE_BY_MARK = "mark 'trio_exclusive'"
+ALONE_BY_MARK = "mark {name!r}"
 
 ALONE_BY_FIXTURE = "fixture {name!r}"
 

@@ -419,7 +419,7 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             'Write it as in @pytest.mark.trio_group("database").'
         ),
     ),
-    "ALONE_BY_MARK": ({}, "mark 'trio_exclusive'"),
+    "ALONE_BY_MARK": ({"name": "trio_exclusive"}, "mark 'trio_exclusive'"),
     "ALONE_BY_FIXTURE": ({"name": "capsys"}, "fixture 'capsys'"),
     "ALONE_BY_LOOP": ({}, "a loop of its own"),
     "ALONE_BY_RUNNER": ({"name": "flaky"}, "plugin 'flaky' runs it"),
