@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from . import _builtin_fixtures, _clock_fixtures, _errors, _instrument_errors, _leaks
+from ._auto_modes import AutoModeHooks, greedy_plugin
+from ._bdd_steps import StepHooks
 from ._calls import CallHooks, EarlyCallHooks
 from ._check_hooks import CheckHooks
 from ._collection import CollectionHooks
@@ -107,6 +109,10 @@ def pytest_configure(config: pytest.Config) -> None:
         manager.register(hooks)
     if hasattr(config.hook, "pytest_timeout_set_timer"):
         manager.register(PytestTimeoutHooks(session, timeouts))
+    if hasattr(config.hook, "pytest_bdd_before_step"):
+        manager.register(StepHooks())
+    if (greedy := greedy_plugin(config)) is not None:
+        manager.register(AutoModeHooks(session, *greedy))
     if seconds := faulthandler_seconds(config):
         manager.register(FaulthandlerHooks(session, seconds))
     if config.option.trio_seed is not None:

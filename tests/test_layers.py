@@ -88,6 +88,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("_setup_fixtures", "_concurrent_tear_down"),
     ("_concurrent_set_up",),
     (
+        "_auto_modes",
+        "_bdd_steps",
         "_calls",
         "_concurrent_fixtures",
         "_collection",
