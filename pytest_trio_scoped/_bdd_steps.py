@@ -1,4 +1,4 @@
-"""Async steps of pytest-bdd, which calls them and awaits nothing, so that a scenario would pass without them."""
+"""Async steps of pytest-bdd, which calls them and awaits nothing: a scenario would pass without them."""
 
 from __future__ import annotations
 

@@ -107,12 +107,7 @@ def pytest_configure(config: pytest.Config) -> None:
         SetupHooks(session, manager),
     ):
         manager.register(hooks)
-    if hasattr(config.hook, "pytest_timeout_set_timer"):
-        manager.register(PytestTimeoutHooks(session, timeouts))
-    if hasattr(config.hook, "pytest_bdd_before_step"):
-        manager.register(StepHooks())
-    if (greedy := greedy_plugin(config)) is not None:
-        manager.register(AutoModeHooks(session, *greedy))
+    _register_beside_others(config, session, timeouts)
     if seconds := faulthandler_seconds(config):
         manager.register(FaulthandlerHooks(session, seconds))
     if config.option.trio_seed is not None:
@@ -139,6 +134,18 @@ def pytest_configure(config: pytest.Config) -> None:
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.
     manager.unblock("trio")
     manager.register(session, "trio")
+
+
+def _register_beside_others(
+    config: pytest.Config, session: TrioSession, timeouts: TimeoutHooks
+) -> None:
+    manager = config.pluginmanager
+    if hasattr(config.hook, "pytest_timeout_set_timer"):
+        manager.register(PytestTimeoutHooks(session, timeouts))
+    if hasattr(config.hook, "pytest_bdd_before_step"):
+        manager.register(StepHooks())
+    if (greedy := greedy_plugin(config)) is not None:
+        manager.register(AutoModeHooks(session, *greedy))
 
 
 def _register_parallel(config: pytest.Config, session: TrioSession, settings: Settings) -> None:
