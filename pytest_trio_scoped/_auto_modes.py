@@ -7,6 +7,7 @@ Pinned by ``tests/test_neighbours.py``.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NoReturn
 
 import pytest
@@ -50,18 +51,24 @@ class AutoModeHooks:
         self._name = name
         self._option = option
         if session.is_trio_mode:
-            self._refuse(_errors.IS_TRIO_MODE)
+            raise pytest.UsageError(self._text(_errors.IS_TRIO_MODE))
 
-    def _refuse(self, what: str) -> NoReturn:
-        text = _errors.ALL_ARE_TAKEN.format(what=what, name=self._name, option=self._option)
-        raise pytest.UsageError(text)
+    def _text(self, what: str) -> str:
+        return _errors.ALL_ARE_TAKEN.format(what=what, name=self._name, option=self._option)
+
+    def _fail(self, what: str) -> NoReturn:
+        pytest.fail(self._text(what), pytrace=False)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Look for the first one, when all have their marks; raise UsageError if there is one."""
         for item in items:
             if item.get_closest_marker("trio") is not None or self._is_wanted(item):
-                self._refuse(_errors.IS_FOR_TRIO.format(nodeid=item.nodeid))
+                what = _errors.IS_FOR_TRIO.format(nodeid=item.nodeid)
+                if hasattr(item.config, "workerinput"):  # xdist would not show it
+                    item.setup = partial(self._fail, what)  # type: ignore[method-assign]
+                else:
+                    raise pytest.UsageError(self._text(what))
 
     def _is_wanted(self, item: pytest.Item) -> bool:
         """Say whether trio mode would take the test, had the other plugin not marked it as its own."""

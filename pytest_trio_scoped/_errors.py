@@ -318,7 +318,10 @@ LATE_OWN_LOOP = (
     "Mark the test 'trio_exclusive'."
 )
 
-COVERAGE_LOSES_LINES = "coverage loses lines of sync code that waits; set 'concurrency = greenlet' in its section [run]"
+COVERAGE_LOSES_LINES = (
+    "coverage loses lines of sync code that waits; "
+    "set 'concurrency = greenlet' in its section [run]"
+)
 
 TESTS_AT_ONCE = "trio-parallel: up to {number} tests at once, {alone} of {count} alone"
 
