@@ -16,25 +16,20 @@ from . import _errors
 from ._ownership import body_of, is_async
 from ._session import TrioSession
 
-#: The plugin, the option and ini value with its mode, and what it is called.
-_PLUGINS = (
-    ("asyncio", "asyncio_mode", "pytest-asyncio"),
-    ("anyio", "anyio_mode", "AnyIO's plugin"),
-)
+#: The option and ini value with the mode of a plugin, and what that is called.
+_MODES = {"asyncio_mode": "pytest-asyncio", "anyio_mode": "AnyIO's plugin"}
 
 
 def greedy_plugin(config: pytest.Config) -> tuple[str, str] | None:
     """Return the name of a plugin that takes all async tests, and its option."""
-    for plugin, option, name in _PLUGINS:
-        if not config.pluginmanager.has_plugin(plugin):
-            continue
+    for option, name in _MODES.items():
         try:
             of_ini = config.getini(option)
         except ValueError:
-            continue  # an old one, without modes
+            continue  # it is not there
         of_option = config.getoption(option, None)
         # pytest-asyncio's option counts more than its ini value; in AnyIO either is enough.
-        modes = [of_option or of_ini] if plugin == "asyncio" else [of_option, of_ini]
+        modes = [of_option or of_ini] if option == "asyncio_mode" else [of_option, of_ini]
         if "auto" in [getattr(mode, "value", mode) for mode in modes]:
             return name, option
     return None
