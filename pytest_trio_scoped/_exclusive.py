@@ -16,8 +16,11 @@ from . import _errors
 from ._ownership import body_of, is_async
 from ._settings import Settings
 
-#: Our mark, and those of well-known plugins with which they change the process for one test.
-MARKS = ("trio_exclusive", "no_cover", "disable_socket", "enable_socket", "allow_hosts")
+#: Our mark, and those of well-known plugins that change the process for one test, or order tests.
+MARKS = (
+    *("trio_exclusive", "no_cover", "disable_socket", "enable_socket", "allow_hosts"),
+    *("dependency", "order"),
+)
 GROUP_MARK = "trio_group"
 
 #: The fixtures of pytest, of well-known plugins and of ours that change the process.

@@ -24,8 +24,9 @@ each_way = pytest.mark.parametrize("way", [(), (AT_ONCE,)], ids=["sequential", "
 def needs(*modules: str) -> pytest.MarkDecorator:
     """Skip a test if a package is missing."""
     missing = [name for name in modules if find_spec(name) is None]
+    names = ", ".join(missing)
     return pytest.mark.skipif(
-        bool(missing), reason=f"{missing} not installed; in .ci/run it is for the step 'neighbours'"
+        bool(missing), reason=f"not installed: {names}; .ci/run does that for its run 'neighbours'"
     )
 
 
@@ -181,6 +182,37 @@ def test_pytest_randomly(suite: Suite) -> None:
     at_once = suite.run(*arguments, AT_ONCE)
     assert sorted(at_once.phases) == sorted(first.phases)
     assert at_once.trace.count("set up wide") == at_once.trace.count("tear down wide") == 1
+
+
+@needs("pytest_order", "pytest_dependency")
+@each_way
+def test_pytest_order_and_pytest_dependency(suite: Suite, way: tuple[str, ...]) -> None:
+    suite.tests(
+        """
+        @pytest.mark.dependency(depends=["test_fails"])
+        async def test_skipped(): pass
+        @pytest.mark.dependency
+        @pytest.mark.order("first")
+        async def test_fails():
+            await trio.sleep(0.01)
+            trace("first")
+            raise ValueError
+        @pytest.mark.dependency
+        @pytest.mark.order("second")
+        async def test_passes():
+            await trio.sleep(0.01)
+            trace("second")
+        @pytest.mark.dependency(depends=["test_passes"])
+        async def test_runs():
+            trace("third")
+        """
+    )
+    result = suite.run("-p", "pytest_order", "-p", "dependency", *way)
+    assert result.outcomes == {
+        **{"test_fails": "failed", "test_passes": "passed"},
+        **{"test_skipped": "skipped", "test_runs": "passed"},
+    }
+    assert result.trace == ["first", "second", "third"]
 
 
 # ---------------------------------------------------------------- fixtures of others

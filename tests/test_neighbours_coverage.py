@@ -11,7 +11,7 @@ AT_ONCE = "--trio-parallel=20"
 
 pytestmark = pytest.mark.skipif(
     find_spec("pytest_cov") is None,
-    reason="pytest-cov is not installed; in .ci/run it is for the step 'neighbours'",
+    reason="not installed: pytest_cov; .ci/run does that for its run 'neighbours'",
 )
 
 #: What is covered; each line says by whom.
