@@ -209,8 +209,10 @@ def test_pytest_order_and_pytest_dependency(suite: Suite, way: tuple[str, ...]) 
     )
     result = suite.run("-p", "pytest_order", "-p", "dependency", *way)
     assert result.outcomes == {
-        **{"test_fails": "failed", "test_passes": "passed"},
-        **{"test_skipped": "skipped", "test_runs": "passed"},
+        "test_fails": "failed",
+        "test_passes": "passed",
+        "test_skipped": "skipped",
+        "test_runs": "passed",
     }
     assert result.trace == ["first", "second", "third"]
 
