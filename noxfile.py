@@ -13,7 +13,7 @@ import nox
 
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["lint", "types", "docs", "wheel", "tests", "oldest"]
+nox.options.sessions = ["lint", "types", "docs", "wheel", "neighbours", "tests", "oldest"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 #: Those of the classifiers.  Which of them is missing on a machine is said, and skipped.
@@ -48,6 +48,15 @@ def oldest(session: nox.Session) -> None:
     limits = [each.replace(">=", "==") for each in PROJECT["project"]["dependencies"]]
     install(session, "test", constraints=("pytest-trio", *limits))
     run_tests(session)
+
+
+@nox.session
+def neighbours(session: nox.Session) -> None:
+    """Run the tests that are about other plugins; these take part only where a test names them."""
+    install(session, "test", "neighbours")
+    found = map(str, Path("tests").glob("test_neighbours*.py"))
+    environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    session.run("pytest", "-p", "no:cacheprovider", *(session.posargs or found), env=environment)
 
 
 @nox.session(python=PYTHONS[-1])

@@ -33,6 +33,10 @@ class Crash:
     error: BaseException | None = None
     traceback: TracebackType | None = None
     is_told: bool = False
+    #: The tests that were told.
+    told: list[object] = dataclasses.field(default_factory=list)
+    #: Whether the fixture was set up anew in the same scope.
+    is_over: bool = False
 
     def is_of(self, fixturedef: _Fixture, request: pytest.FixtureRequest) -> bool:
         """Say whether ``request`` asks for this instance."""
@@ -63,10 +67,12 @@ class Crash:
         assert self.error is not None
         self.traceback = self.error.__traceback__
 
-    def tell(self) -> BaseException:
-        """Return what happened, to be raised where it is reported."""
+    def tell(self, item: object = None) -> BaseException:
+        """Return what happened, to be raised where it is reported: in the test ``item``, if it is one."""
         assert self.error is not None
         self.is_told = True
+        if item is not None:
+            self.told.append(item)
         return self.error.with_traceback(self.traceback)  # without the frames of earlier reports
 
 

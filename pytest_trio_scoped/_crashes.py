@@ -6,7 +6,8 @@ A fixture crashes when a background task of it fails, or when it cancels its own
 - its dependents are torn down, then the fixture itself, which raises what really happened; a
   dependent's tear-down has a time of grace, as it may wait for what is dead;
 - the test that was running is FAILED with that exception, or the set-up is an ERROR with it;
-- who asks for the fixture later in its scope gets an ERROR with the same exception;
+- who asks for the fixture later in its scope gets an ERROR with the same exception; a test that was told
+  before is one that is run again (by pytest-rerunfailures, say), and has the fixture set up anew;
 - if nobody was told, it is an ERROR at the end of the scope.
 
 Tests that do not depend on the fixture notice nothing.
@@ -24,7 +25,7 @@ Pinned by ``tests/test_crashes.py`` and ``tests/test_lost_loop.py``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +166,10 @@ class Crashes:
         return crash.error
 
     def _end_scope(self, crash: Crash) -> None:
-        if crash in self._swept:  # else the loop was lost meanwhile
+        if crash.is_over:
+            # pytest-rerunfailures forgets what the node was told to do when the fixture was set up anew.
+            finish_fixture(crash.fixturedef, crash.request)
+        elif crash in self._swept:  # else the loop was lost meanwhile
             self._swept.remove(crash)
             if not crash.is_told and not crash.was_cancelled:
                 raised = crash.tell()
@@ -187,12 +191,16 @@ class Crashes:
         Or has crashed before, or the fixture itself has.
         """
         __tracebackhide__ = True
+        item = item_of(request)
         for crash in self._swept:
             if crash.is_of(fixturedef, request):
-                raised = crash.tell()
+                if item in crash.told:  # it is run again
+                    self._swept.remove(crash)
+                    crash.is_over = True
+                    break
+                raised = crash.tell(item)
                 __tracebackhide__ = not needs_our_frame(raised)
                 raise raised
-        item = item_of(request)
         course = self._courses.present
         phase = course.phase
         if phase.item is not _TEARING_DOWN:
@@ -351,7 +359,12 @@ class Crashes:
             return []
         others = self.sweep()
         crashes = dict.fromkeys(cancelled_for)
-        return [*(crash.tell() for crash in crashes if crash.error is not None), *others]
+        return [*self._told(crashes), *others]
+
+    def _told(self, crashes: Iterable[Crash]) -> Iterator[BaseException]:
+        """Yield what to tell of the crashes to the test at hand."""
+        item = self._courses.present.phase.item
+        return (crash.tell(item) for crash in crashes if crash.error is not None)
 
     def _tell(
         self, course: Course, function: Callable[[], Any], is_concerned: Callable[[Crash], bool]
@@ -395,7 +408,7 @@ class Crashes:
         if not concerned:
             return []
         others = self.sweep()
-        return [*(crash.tell() for crash in concerned if crash.error is not None), *others]
+        return [*self._told(concerned), *others]
 
     def lose(self, lost: LoopLost, *, is_own: bool) -> BaseException:
         """Unwind all fixtures after the loop has ended; return what to tell the test at hand.

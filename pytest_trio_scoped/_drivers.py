@@ -118,13 +118,17 @@ class Throw:
 class Drivers:
     """The driving tasks of one loop, in its nursery ``home``."""
 
-    def __init__(self) -> None:
+    def __init__(self, loops_greenlet: greenlet.greenlet) -> None:
         self.home: trio.Nursery
         #: Who has switched to the loop's greenlet last: the one to bring the answer to.  Not always the
         #: host itself: the user's code may use greenlets of its own.
         self.caller = greenlet.getcurrent()
         #: The greenlets in which tasks run the user's code.
         self.hosts: dict[trio.lowlevel.Task, greenlet.greenlet] = {}
+        #: Where the drivers are that are not in the loop's greenlet: the user's code may have put its task's
+        #: coroutine into a greenlet (``greenback.ensure_portal`` does).
+        self.moved: dict[trio.lowlevel.Task, greenlet.greenlet] = {}
+        self._greenlet = loops_greenlet
         self._free_supervisors: list[Supervisor] = []
         #: What nobody was told of yet.
         self._orphaned: list[BaseException] = []
@@ -140,6 +144,8 @@ class Drivers:
         """
         message = None
         while True:
+            if self.moved or greenlet.getcurrent() is not self._greenlet:
+                self._note_where()
             trap = target.switch(message)
             target = self.caller
             if isinstance(trap, Command):
@@ -154,6 +160,23 @@ class Drivers:
                 raise
             except BaseException as error:
                 message = Throw(error)
+
+    def _note_where(self) -> None:
+        """Note in which greenlet the driver at hand is; what it drives ends there as well."""
+        task = trio.lowlevel.current_task()
+        driver = greenlet.getcurrent()
+        if driver is not self._greenlet:
+            self.moved[task] = driver
+        elif self.moved.pop(task, None) is None:
+            return
+        host = self.hosts.get(task)
+        if isinstance(host, Host):  # not the session's, which never ends
+            host.parent = driver
+
+    def drop(self, task: trio.lowlevel.Task) -> None:
+        """Note that a task has ended that has driven a host."""
+        del self.hosts[task]
+        self.moved.pop(task, None)
 
     @enable_ki_protection
     async def serve_long(self, host: greenlet.greenlet, context: Context | None = None) -> Command:
@@ -225,7 +248,7 @@ class Drivers:
             stay.problem = task.end()
             is_passed_on = relay.is_relayed and self._pass_on(relay, stay, task)
         finally:
-            del self.hosts[task.task]
+            self.drop(task.task)
             if not is_passed_on:
                 relay.ended.set()
 

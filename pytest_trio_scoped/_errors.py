@@ -10,6 +10,21 @@ PYTEST_TRIO_IS_ACTIVE = (
     "Uninstall pytest-trio, or switch it off with '-p no:trio'."
 )
 
+ALL_ARE_TAKEN = (
+    "{what}, and {name} takes all async tests and fixtures, as its mode is 'auto'.\n"
+    "Set '{option}' to 'strict' and mark its own tests, or switch one of the plugins off with '-p no:...'."
+)
+
+IS_FOR_TRIO = "{nodeid} is for Trio"
+
+IS_TRIO_MODE = "The ini value 'trio_mode' is true"
+
+ASYNC_STEP = (
+    "The step {step!r} is async; pytest-bdd calls steps and does not await them.\n"
+    "{location}\n"
+    "Make it a sync function, and wait with await_()."
+)
+
 AWAIT_WITHOUT_RUN = (
     "await_() was called while no test run is in progress in this thread.\n"
     "It works in tests, fixtures, finalizers and hooks between the start and the end of the run, "
@@ -276,7 +291,7 @@ NO_GROUP = (
     'Write it as in @pytest.mark.trio_group("database").'
 )
 
-ALONE_BY_MARK = "mark 'trio_exclusive'"
+ALONE_BY_MARK = "mark {name!r}"
 
 ALONE_BY_FIXTURE = "fixture {name!r}"
 
@@ -301,6 +316,11 @@ LATE_VARIED = (
 LATE_OWN_LOOP = (
     "{nodeid} needs a loop of its own, while other tests run on that of the session.\n"
     "Mark the test 'trio_exclusive'."
+)
+
+COVERAGE_LOSES_LINES = (
+    "coverage loses lines of sync code that waits; "
+    "set 'concurrency = greenlet' in its section [run]"
 )
 
 TESTS_AT_ONCE = "trio-parallel: up to {number} tests at once, {alone} of {count} alone"

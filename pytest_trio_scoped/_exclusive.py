@@ -16,7 +16,11 @@ from . import _errors
 from ._ownership import body_of, is_async
 from ._settings import Settings
 
-MARK = "trio_exclusive"
+#: Our mark, and those of well-known plugins that change the process for one test, or order tests.
+MARKS = (
+    *("trio_exclusive", "no_cover", "disable_socket", "enable_socket", "allow_hosts"),
+    *("dependency", "order"),
+)
 GROUP_MARK = "trio_group"
 
 #: The fixtures of pytest, of well-known plugins and of ours that change the process.
@@ -36,6 +40,15 @@ CHANGE_THE_PROCESS = frozenset(
         "module_mocker",
         "package_mocker",
         "session_mocker",
+        # They measure time, put coverage aside, or share one server, which each empties for itself.
+        "benchmark",
+        "benchmark_weave",
+        "no_cover",
+        "httpserver",
+        "httpserver_ipv4",
+        "httpserver_ipv6",
+        "socket_disabled",
+        "socket_enabled",
         "mock_clock",
         "autojump_clock",
     }
@@ -63,8 +76,9 @@ class Exclusive:
 
     def reason(self, item: pytest.Item) -> str | None:
         """Return why ``item`` runs alone, ``None`` if it need not."""
-        if item.get_closest_marker(MARK) is not None:
-            return _errors.ALONE_BY_MARK
+        for name in MARKS:
+            if item.get_closest_marker(name) is not None:
+                return _errors.ALONE_BY_MARK.format(name=name)
         names = getattr(item, "fixturenames", ())
         found = self._names.intersection(names)
         if found:

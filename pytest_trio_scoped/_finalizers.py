@@ -37,7 +37,12 @@ class FinalizerHooks:
         lists = finishers_with(fixturedef, request, self._wide)
         if request.node is not item_of(request):
             self._wide.add(fixturedef)
-            fixturedef.addfinalizer(partial(self._wide.discard, fixturedef))
+            fixturedef.addfinalizer(partial(self._leave, fixturedef))
             lists += finishers_of_node(request)
         if lists:
             fixturedef.addfinalizer(partial(withdraw_finisher, fixturedef, request, lists))
+
+    def _leave(self, fixturedef: _Fixture) -> None:
+        # Not a method of the set: allure-pytest asks finalizers for their arguments, which only what is
+        # written in Python can tell.  So it is with all finalizers that go to fixtures.
+        self._wide.discard(fixturedef)

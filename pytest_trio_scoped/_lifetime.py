@@ -248,7 +248,7 @@ class Lifetime:
             self.error = join(f"errors in {self.name}", self.error, user_task.end())
         finally:
             self.loop.live.pop(self, None)
-            del self.loop.drivers.hosts[task]
+            self.loop.drivers.drop(task)
             self._opened.set()
             self._ended.set()
             self._take(Event.END)

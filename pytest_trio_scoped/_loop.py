@@ -109,7 +109,7 @@ class Loop:
         self._switch: Callable[[object], Any] = self._greenlet.switch
         self._host = greenlet.getcurrent()
         self.ctrl_c = CtrlC(self._greenlet)
-        self.drivers = Drivers()
+        self.drivers = Drivers(self._greenlet)
         self._border = Border(self.ctrl_c.handler)
         self._root_task: trio.lowlevel.Task | None = None
         self._system_nursery: trio.Nursery | None = None
@@ -233,11 +233,16 @@ class Loop:
     def _switch_among_strands(self, message: object) -> Any:
         left = self._border.left
         try:
-            return self._greenlet.switch(message)
+            return self._present_driver().switch(message)
         finally:
             self._border.left = left
             if self.on_switch is not None:
                 self.on_switch(self.strand)
+
+    def _present_driver(self) -> greenlet.greenlet:
+        """Return the greenlet in which the driver of the caller, who is inside, waits for it."""
+        moved = self.drivers.moved
+        return moved.get(trio.lowlevel.current_task(), self._greenlet) if moved else self._greenlet
 
     @property
     def left(self) -> ThreadState:
@@ -466,8 +471,9 @@ class Loop:
         if not self._border.is_inside:
             self._border.enter()  # Ctrl-C kept somebody from coming back inside
         self.drivers.caller = greenlet.getcurrent()
+        switch = self._switch_among_strands if self.drivers.moved else self._switch
         try:
-            answer = self._switch(message)
+            answer = switch(message)
         except greenlet.GreenletExit as error:
             return Throw(error)
         return Throw(greenlet.GreenletExit()) if answer is CLOSE else answer

@@ -21,6 +21,9 @@ from ._pytest_names import (
     copy_definition,
     definitions_of,
     execute_definition,
+    finish_fixture,
+    has_failed,
+    item_of,
     own_definitions,
     scope_node,
     visible_definitions,
@@ -50,9 +53,13 @@ class OwnFixtures:
         self._refuse = refuse
         #: By node and definition.
         self._wide: dict[object, dict[_Fixture, _Fixture]] = defaultdict(dict)
+        #: The tests that have had theirs, and those of them that are run again.
+        self._given: set[pytest.Item] = set()
+        self._again: set[pytest.Item] = set()
 
     def give(self, item: pytest.Item) -> None:
         """Let ``item`` have its own, from its first set-up on."""
+        (self._again if item in self._given else self._given).add(item)
         known = definitions_of(item)
         if known is None:
             return
@@ -92,6 +99,9 @@ class OwnFixtures:
         def execute() -> Any:
             __tracebackhide__ = True
             with self._hold(fixturedef):
+                if item_of(request) in self._again and has_failed(fixturedef):
+                    # pytest-rerunfailures wants it set up anew, and knows of pytest's own definition only.
+                    finish_fixture(fixturedef, request)
                 return execute_definition(fixturedef, request)
 
         return self._use(fixturedef, execute)

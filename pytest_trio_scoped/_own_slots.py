@@ -61,7 +61,10 @@ class OwnState(Slots):
     Context variables of tasks that outlive the test refer to it.
     """
 
-    __slots__ = ("err", "errors", "is_over", "levels", "log_handlers", "out", "told", "turns")
+    __slots__ = (
+        *("coverage_context", "err", "errors", "is_over", "levels", "log_handlers", "out", "told"),
+        "turns",
+    )
 
     def __init__(self, turns: Turns, initial: Slots) -> None:
         initial.copy_to(self)
@@ -77,6 +80,8 @@ class OwnState(Slots):
         self.levels: dict[Any, int] = {}
         #: The warnings that are told once and have been.
         self.told: set[Any] = set()
+        #: Under which what it runs is counted.
+        self.coverage_context = ""
         self.is_over = False
 
     def drop(self) -> None:

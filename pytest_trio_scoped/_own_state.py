@@ -22,6 +22,7 @@ from contextvars import Context
 
 import pytest
 
+from ._own_coverage import OwnCoverage
 from ._own_logs import OwnLogs, swap_levels
 from ._own_output import OwnOutput
 from ._own_slots import OWNER, OwnState, Slots, Turns
@@ -41,6 +42,7 @@ class OwnStates:
         self._errors = unreported_errors(config)
         self._warnings = OwnWarnings(self._turns)
         self._logs = OwnLogs(self._turns, config)
+        self._coverage = OwnCoverage(config)
         self._output: OwnOutput | None = None
         self._live: set[OwnState] = set()
         #: What a test begins with.
@@ -149,6 +151,8 @@ class OwnStates:
             swap_levels(last, state)
         if self._warnings.has_notes:
             self._warnings.forget()
+        if self._coverage.is_wanted:
+            self._coverage.swap(last, state)
 
     def _give_errors(self, state: OwnState) -> None:
         for errors, own in zip(self._errors, state.errors, strict=False):  # none has none

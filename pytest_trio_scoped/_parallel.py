@@ -329,7 +329,7 @@ class Pool:
         new = [changes for changes in layers if changes not in before]
         if new:
             self._changes[fixturedef] = new
-            fixturedef.addfinalizer(partial(self._changes.pop, fixturedef, None))
+            fixturedef.addfinalizer(partial(self._forget_changes, fixturedef))
         for changes in self._changes.get(fixturedef, ()):
             if changes not in set(layers):
                 if session.strand is None:
@@ -337,6 +337,9 @@ class Pool:
                 else:  # the context ends with the test
                     layers.add(changes)
         return value
+
+    def _forget_changes(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        self._changes.pop(fixturedef, None)
 
     def _refuse_late(
         self, item: pytest.Item, name: str, found: Sequence[pytest.FixtureDef[Any]]

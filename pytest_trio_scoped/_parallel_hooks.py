@@ -6,6 +6,7 @@ import pytest
 
 from . import _errors
 from ._feeds import Feed
+from ._own_coverage import loses_lines
 from ._parallel import Pool
 from ._session import TrioSession
 from ._settings import Settings
@@ -43,6 +44,8 @@ class ParallelHooks:
         lines = [_errors.TESTS_AT_ONCE.format(number=number, alone=alone, count=count)]
         if pool.exclusive.runner is not None:
             lines.append("  " + _errors.ALL_ALONE.format(name=pool.exclusive.runner))
+        if loses_lines():
+            lines.append("  " + _errors.COVERAGE_LOSES_LINES)
         if config.get_verbosity() > 0:
             for item, reason in pool.alone.items():
                 lines.append("  " + _errors.TEST_ALONE.format(nodeid=item.nodeid, reason=reason))

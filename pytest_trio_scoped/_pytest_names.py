@@ -309,6 +309,14 @@ def execute_definition(fixturedef: pytest.FixtureDef[Any], request: pytest.Fixtu
     return type(fixturedef).execute(fixturedef, request)  # type: ignore[arg-type]
 
 
+def has_failed(fixturedef: pytest.FixtureDef[Any]) -> bool:
+    """Say whether the set-up of a fixture has failed, and pytest would tell that again.
+
+    ``FixtureDef.cached_result`` is documented nowhere.  Without it, such a fixture is set up once.
+    """
+    return fixturedef.cached_result is not None and fixturedef.cached_result[2] is not None
+
+
 def being_set_up(request: pytest.FixtureRequest) -> set[str | None]:
     """Return the names of the fixtures whose set-up waits for that of ``request``, itself included.
 

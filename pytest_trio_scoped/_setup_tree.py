@@ -48,6 +48,8 @@ class SetupTree(SetupState):
         self._to_come: Counter[pytest.Item] = Counter()
         #: Those that have come and not gone.
         self._present: set[pytest.Item] = set()
+        #: Those that a plugin is about to run again.
+        self._again: set[pytest.Item] = set()
         #: For each node, how many of its tests are to come or present.
         self._users: Counter[Any] = Counter()
         self.expect(items)
@@ -65,6 +67,7 @@ class SetupTree(SetupState):
         return self._stack if item is None else _OwnNodes(self._stack, item, self._expect_again)
 
     def _expect_again(self, item: pytest.Item) -> None:
+        self._again.add(item)
         if item in self._present and not self._to_come[item]:
             self.expect([item])
 
@@ -112,6 +115,10 @@ class SetupTree(SetupState):
         errors: list[BaseException] = []
         self._come(item)  # if its set-up has failed before it got here
         self._present.remove(item)
+        if item in self._again:
+            self._again.remove(item)
+            if item in self._stack:  # it has its own fixtures anew; what is around it is kept
+                errors += self._leave(item)
         for node in reversed(item.listchain()):
             # Whoever uses a node uses those around it, so these can't be left before it.
             self._users[node] -= 1

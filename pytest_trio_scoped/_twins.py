@@ -151,12 +151,15 @@ class FixtureTwin:
         session.open_loop()
         session.inside_fixtures[self._fixturedef] = request
         # The first finalizer is the last to be called.
-        request.addfinalizer(partial(session.inside_fixtures.pop, self._fixturedef, None))
+        request.addfinalizer(self._leave)
         requester = own_context()
         is_long = needs_own_task(self._function, arguments)
         set_up = self._set_up_in_own_task if is_long else self._set_up_in_stay
         run = partial(set_up, arguments, requester, session.layers)
         return session.crashes.set_up(self._fixturedef, request, run)
+
+    def _leave(self) -> None:
+        self._session.inside_fixtures.pop(self._fixturedef, None)
 
     def _set_up_in_stay(self, arguments: Arguments, *requesters: Context | Layers) -> Any:
         __tracebackhide__ = True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from . import _builtin_fixtures, _clock_fixtures, _errors, _instrument_errors, _leaks
+from ._auto_modes import AutoModeHooks, greedy_plugin
+from ._bdd_steps import StepHooks
 from ._calls import CallHooks, EarlyCallHooks
 from ._check_hooks import CheckHooks
 from ._collection import CollectionHooks
@@ -105,8 +107,7 @@ def pytest_configure(config: pytest.Config) -> None:
         SetupHooks(session, manager),
     ):
         manager.register(hooks)
-    if hasattr(config.hook, "pytest_timeout_set_timer"):
-        manager.register(PytestTimeoutHooks(session, timeouts))
+    _register_beside_others(config, session, timeouts)
     if seconds := faulthandler_seconds(config):
         manager.register(FaulthandlerHooks(session, seconds))
     if config.option.trio_seed is not None:
@@ -143,6 +144,18 @@ def _register_timeline(config: pytest.Config) -> None:
     from ._timeline import register
 
     register(config, is_controller=_is_controller(config))
+
+
+def _register_beside_others(
+    config: pytest.Config, session: TrioSession, timeouts: TimeoutHooks
+) -> None:
+    manager = config.pluginmanager
+    if hasattr(config.hook, "pytest_timeout_set_timer"):
+        manager.register(PytestTimeoutHooks(session, timeouts))
+    if hasattr(config.hook, "pytest_bdd_before_step"):
+        manager.register(StepHooks())
+    if (greedy := greedy_plugin(config)) is not None:
+        manager.register(AutoModeHooks(session, *greedy))
 
 
 def _register_parallel(config: pytest.Config, session: TrioSession, settings: Settings) -> None:

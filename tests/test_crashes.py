@@ -182,6 +182,47 @@ def test_the_next_scope_instance_starts_anew(suite: Suite) -> None:
     assert result.trace == ["server up", "server down"] * 2
 
 
+def test_a_test_that_is_run_again_has_it_set_up_anew(suite: Suite) -> None:
+    """And so have those that come after it; it is torn down with its scope."""
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+        from _pytest.runner import runtestprotocol
+        def pytest_runtest_protocol(item, nextitem):
+            reports = runtestprotocol(item, nextitem=nextitem, log=False)
+            if any(report.failed for report in reports):
+                reports = runtestprotocol(item, nextitem=nextitem, log=False)
+            for report in reports:
+                item.ihook.pytest_runtest_logreport(report=report)
+            return True
+        """,
+    )
+    suite_of(
+        suite,
+        "module",
+        """
+    has_died = []
+    async def test_user(client):
+        global go
+        dies, go = go, trio.Event()
+        if client is dies and not has_died:
+            has_died.append(True)
+            dies.set()
+            await trio.sleep_forever()
+        trace("ran again")
+    async def test_later(client):
+        trace("ran later")
+        """,
+    )
+    result = suite.run()
+    assert result.phases["test_user"] == "passed passed passed"
+    assert result.trace == [
+        *("server up", "client up", "client down", "server down"),
+        *("server up", "client up", "ran again", "ran later", "client down", "server down"),
+    ]
+
+
 @every_scope
 def test_a_set_up_that_depends_on_it_is_cancelled_and_is_an_error(suite: Suite, scope: str) -> None:
     suite_of(

@@ -18,6 +18,24 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "Uninstall pytest-trio, or switch it off with '-p no:trio'."
         ),
     ),
+    "ALL_ARE_TAKEN": (
+        {"what": "It", "name": "pytest-asyncio", "option": "asyncio_mode"},
+        (
+            "It, and pytest-asyncio takes all async tests and fixtures, as its mode is 'auto'.\n"
+            "Set 'asyncio_mode' to 'strict' and mark its own tests, or switch one of the plugins off with "
+            "'-p no:...'."
+        ),
+    ),
+    "IS_FOR_TRIO": ({"nodeid": "test_it.py::test_a"}, "test_it.py::test_a is for Trio"),
+    "IS_TRIO_MODE": ({}, "The ini value 'trio_mode' is true"),
+    "ASYNC_STEP": (
+        {"step": "a pear is added", "location": "test_it.py:7"},
+        (
+            "The step 'a pear is added' is async; pytest-bdd calls steps and does not await them.\n"
+            "test_it.py:7\n"
+            "Make it a sync function, and wait with await_()."
+        ),
+    ),
     "AWAIT_WITHOUT_RUN": (
         {},
         (
@@ -437,7 +455,7 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             'Write it as in @pytest.mark.trio_group("database").'
         ),
     ),
-    "ALONE_BY_MARK": ({}, "mark 'trio_exclusive'"),
+    "ALONE_BY_MARK": ({"name": "trio_exclusive"}, "mark 'trio_exclusive'"),
     "ALONE_BY_FIXTURE": ({"name": "capsys"}, "fixture 'capsys'"),
     "ALONE_BY_LOOP": ({}, "a loop of its own"),
     "ALONE_BY_RUNNER": ({"name": "flaky"}, "plugin 'flaky' runs it"),
@@ -471,6 +489,10 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "'test_it.py::test_b'.\n"
             "Let each fixture take the others that it needs as arguments, not with getfixturevalue()."
         ),
+    ),
+    "COVERAGE_LOSES_LINES": (
+        {},
+        "coverage loses lines of sync code that waits; set 'concurrency = greenlet' in its section [run]",
     ),
     "TESTS_AT_ONCE": (
         {"number": 100, "alone": 2, "count": 40},

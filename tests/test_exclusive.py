@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from harness import Suite
 
-from pytest_trio_scoped._exclusive import CHANGE_THE_PROCESS, Exclusive
+from pytest_trio_scoped._exclusive import CHANGE_THE_PROCESS, MARKS, Exclusive
 from pytest_trio_scoped._settings import Settings
 
 AT_ONCE = "--trio-parallel=10"
@@ -64,11 +64,12 @@ def test_the_ini_list_adds_names() -> None:
     assert not exclusive.is_exclusive_fixture("tmp_path")
 
 
-def test_the_mark_counts_for_items_without_fixtures_too() -> None:
+@pytest.mark.parametrize("mark", MARKS)
+def test_marks_count_for_items_without_fixtures_too(mark: str) -> None:
     exclusive = Exclusive(Settings(is_trio_mode=True, run_by="trio"))
-    item = item_with(mark="trio_exclusive")
+    item = item_with(mark=mark)
     del item.fixturenames
-    assert exclusive.reason(item) == "mark 'trio_exclusive'"
+    assert exclusive.reason(item) == f"mark {mark!r}"
 
 
 def test_tests_that_have_a_loop_of_their_own(suite: Suite) -> None:

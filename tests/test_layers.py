@@ -72,6 +72,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_blame",
         "_dependencies",
         "_setup_tree",
+        "_own_coverage",
         "_own_logs",
         "_own_output",
         "_own_warnings",
@@ -99,6 +100,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("_setup_fixtures", "_concurrent_tear_down"),
     ("_concurrent_set_up",),
     (
+        "_auto_modes",
+        "_bdd_steps",
         "_calls",
         "_concurrent_fixtures",
         "_collection",

@@ -37,9 +37,10 @@ def test_the_run_says_who_is_alone_and_why(suite: Suite) -> None:
 
 
 def test_the_fixtures_that_are_named_are_those_that_make_a_test_exclusive() -> None:
-    from pytest_trio_scoped._exclusive import CHANGE_THE_PROCESS
+    from pytest_trio_scoped._exclusive import CHANGE_THE_PROCESS, MARKS
 
-    others = {name for name in CHANGE_THE_PROCESS if name.endswith("_mocker")} | {"subtests"}
+    mockers = {name for name in CHANGE_THE_PROCESS if name.endswith("_mocker")}
+    others = {*mockers, "subtests", *MARKS}
     listed = PAGE.partition("## Exclusive tests")[2].partition("```")[0]
     assert set(re.findall(r"`(\w+)`", listed)) - others == CHANGE_THE_PROCESS - others
 

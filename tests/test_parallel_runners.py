@@ -1,10 +1,14 @@
 """Many tests at once beside plugins that run tests themselves.
 
-pytest-rerunfailures is no dependency of this suite: a plugin does here what it does to pytest.
+pytest-rerunfailures is no dependency of this suite: a plugin does here what it does to pytest.  Where it is
+installed, the real one is used, in ``test_neighbours.py``.
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+import pytest
 from harness import Suite
 
 #: Does not run any, but might.
@@ -108,13 +112,14 @@ RERUNS = """
 """
 
 
+@pytest.mark.skipif(find_spec("pytest_rerunfailures") is not None, reason="the real one is there")
 def test_what_pytest_rerunfailures_does_works_for_tests_in_flight(suite: Suite) -> None:
     """The wide fixtures live on, also when the one that is run again is the last that needs them."""
     suite.write("pytest_rerunfailures.py", RERUNS)
     suite.tests(
         """
         from collections import Counter
-        tries = Counter()
+        tries, live = Counter(), Counter()
 
         @pytest.fixture(scope="session")
         async def s():
@@ -129,8 +134,11 @@ def test_what_pytest_rerunfailures_does_works_for_tests_in_flight(suite: Suite) 
             trace(f"tear down m, the sixteenth run is over: {tries['over'] == 16}")
 
         @pytest.fixture
-        async def f(m):
+        async def f(m, request):
+            assert not live[request.node]
+            live[request.node] += 1
             yield
+            live[request.node] -= 1
             tries["over"] += 1
 
         @pytest.mark.parametrize("i", range(6))

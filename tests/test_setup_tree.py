@@ -198,6 +198,23 @@ def test_a_test_that_is_run_again_keeps_what_others_need() -> None:
     assert it.take_trace() == ["tear down a2", "tear down a", "tear down session"]
 
 
+def test_a_test_whose_nodes_a_plugin_takes_out_leaves_nothing_but_itself() -> None:
+    """That is how pytest-rerunfailures keeps them for its next run."""
+    it = tree("a1")
+    it.setup("a1")
+    it.take_trace()
+    it.at_hand = it.nodes["a1"]
+    for node in list(it.state.stack):
+        if node is not it.at_hand:
+            del it.state.stack[node]
+    it.teardown("a1")
+    assert it.take_trace() == ["tear down a1"]
+    it.setup("a1")
+    assert it.take_trace() == ["set up a1"]
+    it.teardown("a1")
+    assert it.take_trace() == ["tear down a1", "tear down a", "tear down session"]
+
+
 def test_the_last_test_sets_its_nodes_up_again_when_it_is_run_again() -> None:
     it = tree("a1")
     for _ in range(2):
