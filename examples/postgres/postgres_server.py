@@ -64,7 +64,14 @@ async def open_server(programs: Path, log: Path) -> AsyncIterator[dict[str, Any]
         port = str(probe.getsockname()[1])
 
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder, log.open("wb") as output:
-        run = partial(trio.run_process, cwd=folder, stdout=output, stderr=subprocess.STDOUT, **user)
+        run = partial(
+            trio.run_process,
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for pytest: tests are rolled back before it ends
+            **user,
+        )
         password_file = Path(folder, "password")
         password_file.write_text(password)
         for path in (folder, password_file):

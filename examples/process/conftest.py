@@ -31,7 +31,12 @@ async def website(
         # To a file, and not to a pipe: what is written there can be read when the loop stands still.
         with log.open("wb") as output:
             run = partial(
-                trio.run_process, command, cwd=folder, stdout=output, stderr=subprocess.STDOUT
+                trio.run_process,
+                command,
+                cwd=folder,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that Ctrl-C is not for the process as well
             )
             process = await nursery.start(run)
         with trio.fail_after(30):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 
 import trio
@@ -11,8 +12,12 @@ from trio_websocket import (
     WebSocketConnection,
     WebSocketRequest,
     WebSocketServer,
+    open_websocket,
     serve_websocket,
 )
+
+#: Opens a connection to a room.
+Enter = Callable[[], AbstractAsyncContextManager[WebSocketConnection]]
 
 #: Who is silent for so many seconds is asked.
 PATIENCE = 600
@@ -55,3 +60,8 @@ async def say(message: str | bytes, room: list[WebSocketConnection]) -> None:
     for member in tuple(room):
         with suppress(ConnectionClosed):  # it is about to be taken out of the room
             await member.send_message(message)
+
+
+def door(port: int, room: str) -> Enter:
+    """Return what a client enters the room by."""
+    return partial(open_websocket, "127.0.0.1", port, f"/{room}", use_ssl=False)

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
-from functools import partial
+from collections.abc import AsyncIterator
 
 import pytest
 import trio
-from chat import Chat
-from trio_websocket import WebSocketConnection, open_websocket
-
-Enter = Callable[[], AbstractAsyncContextManager[WebSocketConnection]]
+from chat import Chat, Enter, door
+from trio_websocket import WebSocketConnection
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +19,8 @@ async def chat_port() -> AsyncIterator[int]:
 
 @pytest.fixture
 def enter(chat_port: int, request: pytest.FixtureRequest) -> Enter:
-    """Opens connections to a room that no other test is in."""
-    return partial(open_websocket, "127.0.0.1", chat_port, f"/{request.node.name}", use_ssl=False)
+    """Opens a connection to a room that no other test is in."""
+    return door(chat_port, request.node.name)
 
 
 @pytest.fixture

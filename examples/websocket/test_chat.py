@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 import trio
-from chat import PATIENCE
-from conftest import Enter
+from chat import PATIENCE, Enter
 from trio.testing import MockClock
 from trio_websocket import WebSocketConnection
 
@@ -28,7 +27,7 @@ async def test_who_has_left_is_gone(ada: WebSocketConnection, enter: Enter) -> N
 
 
 async def test_fifty_guests_hear_each_other(enter: Enter) -> None:
-    heard: list[str] = []
+    heard: list[str | bytes] = []
     is_full = trio.Event()
 
     async def visit(name: str) -> None:
