@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 from harness import Suite
 
@@ -20,21 +20,34 @@ def test_each_has_its_place_and_its_command() -> None:
         assert f"    python -m pytest examples/{name}\n" in readme
 
 
-def test_twenty_seconds_of_tests_take_less_than_one(suite: Suite) -> None:
+#: Instead of waiting, the service waits until this is called for all tests.
+_UNTIL_ALL_WAIT = """
+waiting: list[float] = []
+all_wait = trio.Event()
+async def until_all_wait(seconds: float) -> None:
+    waiting.append(seconds)
+    if sum(waiting) >= 19.99:
+        all_wait.set()
+    with trio.fail_after(20):
+        await all_wait.wait()
+"""
+
+
+def test_twenty_seconds_of_waiting_go_on_at_once(suite: Suite) -> None:
+    """So the suite takes the 0.2 seconds of one test, and the computing.
+
+    The latter is 0.2 to 0.3 seconds on a machine that is not busy, which this one may be.
+    """
     folder = ROOT / "examples" / "concurrent"
     for file in [*folder.glob("*.py"), folder.parent / "pytest.ini"]:
         suite.write(file.name, file.read_text(encoding="utf-8"))
-    assert "trio_parallel = 100\n" in (suite.path / "pytest.ini").read_text(encoding="utf-8")
-    # Whatever else this machine does can only make it slower.
-    assert any(_seconds(suite) < 1 for _ in range(5))
-
-
-def _seconds(suite: Suite) -> float:
-    """Return what pytest says that the suite took; each test has waited as long as it says."""
-    result = suite.run("--junitxml=times.xml")
-    assert set(result.outcomes.values()) == {"passed"}
-    cases = ET.parse(suite.path / "times.xml").iter("testcase")
-    times = [float(case.attrib["time"]) for case in cases]
-    assert len(times) == 100
-    assert min(times) >= 0.2
-    return float(re.findall(r" 100 passed in ([0-9.]+)s ", result.output)[-1])
+    service = (suite.path / "slow_service.py").read_text(encoding="utf-8")
+    assert "\nDELAY = 0.2\n" in service
+    assert service.count("await trio.sleep(DELAY)") == 1
+    waits = service.replace("await trio.sleep(DELAY)", "await until_all_wait(DELAY)")
+    suite.write("slow_service.py", waits + _UNTIL_ALL_WAIT)
+    begin = time.process_time()
+    result = suite.run()
+    computing = time.process_time() - begin
+    assert list(result.outcomes.values()) == ["passed"] * 100
+    assert computing < 2
