@@ -49,6 +49,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 import greenlet
 import outcome
 import trio
+import trio.testing  # pytest-trio imports it, and so not all who use it do
 from trio.lowlevel import disable_ki_protection, enable_ki_protection
 
 from . import _errors

@@ -395,15 +395,3 @@ async def test_it(plain, narrow, autojump_clock):
     result = suite.run_subprocess(seconds=_LIMIT)
     assert result.trace == ["torn down MockClock", "(1.0, inf)"], result.output
     assert "Error" not in result.output.replace("AssertionError", ""), result.output
-
-
-def test_no_clock_means_no_trio_testing(suite: Suite) -> None:
-    suite.tests(
-        """
-        import sys
-        async def test_it():
-            assert "trio.testing" not in sys.modules
-        """
-    )
-    result = suite.run_subprocess(seconds=_LIMIT)
-    assert result.outcomes == {"test_it": "passed"}, result.output

@@ -80,6 +80,18 @@ def test_nursery_in_sync_fixtures(suite: Suite, trio_mode: bool) -> None:
     ]
 
 
+def test_trio_testing_is_there_without_an_import(suite: Suite) -> None:
+    """As in the tests of trio-parallel, of which one hung for want of it."""
+    suite.tests("""
+        @pytest.fixture
+        async def blocked():
+            await trio.testing.wait_all_tasks_blocked()
+        def test_it(blocked): pass
+    """)
+    # Not in this process, where others have imported it.
+    assert suite.run_subprocess().outcomes == {"test_it": "passed"}
+
+
 def test_groups_of_nurseries_come_as_they_are(suite: Suite) -> None:
     """Some suites unwrap the groups of nurseries, others expect failures to be groups."""
     suite.tests(

@@ -7,6 +7,9 @@ from guestbook import Guestbook
 
 from pytest_trio_scoped import await_
 
+# There is one book. The mark counts only when many tests run at once.
+pytestmark = pytest.mark.trio_group("guestbook")
+
 
 async def test_a_new_book_is_empty(http: httpx.AsyncClient) -> None:
     response = await http.get("/entries")
