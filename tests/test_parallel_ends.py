@@ -8,6 +8,8 @@ import signal
 import pytest
 from harness import IMPATIENT, Suite
 
+from pytest_trio_scoped import _errors
+
 _CLIENTS = """
     import os, signal
     import trio.testing
@@ -138,6 +140,57 @@ def test_ctrl_c_from_outside_while_all_wait(suite: Suite) -> None:
     assert result.trace.count("ends") == 3
     assert result.trace[-1] == "server is down"
     assert sum(line.startswith("client") for line in result.trace) == 3
+
+
+def test_a_second_ctrl_c_leaves_at_once_and_says_what_is_left(suite: Suite) -> None:
+    """Also if what keeps the first from the end is one test's, and all others have long been interrupted."""
+    suite.tests(
+        _CLIENTS
+        + """
+    import threading
+
+    @pytest.fixture(scope="class")
+    async def stuck(server):
+        yield
+        with trio.CancelScope(shield=True):
+            trace("stuck")
+            await trio.to_thread.run_sync(threading.Event().wait, 9)
+
+    class TestIt:
+        async def test_short(self, stuck): pass
+
+    @pytest.fixture
+    def no_tear_down(client): return 1
+
+    ended = []
+
+    @pytest.mark.parametrize("number", range(3))
+    async def test_it(client, no_tear_down, number):
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(number)
+            if len(ended) == 3:
+                trace("all have ended")
+
+    async def test_later(): trace("later")
+    """
+    )
+    process = suite.start("--trio-parallel=4")
+    for line in ("stuck", "all have ended"):
+        suite.wait_for_trace(line)
+        os.kill(process.pid, signal.SIGINT)
+    result = suite.finish(process, seconds=8)
+    assert result.exit_code == pytest.ExitCode.INTERRUPTED, result.output
+    assert result.trace == ["stuck", "all have ended"]
+    assert "!!! KeyboardInterrupt !!!" in result.output
+    told = result.output.partition(_errors.NOT_TORN_DOWN)[2].partition("!!!")[0].splitlines()
+    tests = [f"  test_it.py::test_it[{number}]: 'client'" for number in range(3)]
+    assert sorted(told[1:]) == sorted(
+        ["  session: 'server'", "  test_it.py::TestIt: 'stuck'", *tests]
+    )
+    for word in ("INTERNALERROR", "Warning", "failed"):
+        assert word not in result.output
 
 
 def test_minus_x_finishes_what_is_in_flight_and_starts_nothing_new(suite: Suite) -> None:
