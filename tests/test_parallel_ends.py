@@ -115,6 +115,59 @@ def test_a_set_up_that_is_cancelled_and_ends_well_when_the_run_ends(suite: Suite
     assert result.trace[-1] == "server is down"
 
 
+@pytest.mark.parametrize("end", ["raise KeyboardInterrupt", "pytest.exit('enough')"])
+def test_what_ends_the_run_in_the_background_of_a_wide_fixture_fails_no_test(
+    suite: Suite, end: str
+) -> None:
+    suite.tests(
+        _CLIENTS
+        + f"""
+    begun = []
+    all_wait = trio.Event()
+
+    async def wait():
+        begun.append(1)
+        if len(begun) == 5:
+            all_wait.set()
+        await trio.sleep_forever()
+
+    @pytest.fixture(scope="module")
+    async def wide(server):
+        async def work():
+            await all_wait.wait()
+            {end}
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work)
+            yield
+
+    @pytest.mark.parametrize("number", range(3))
+    async def test_user(wide, sync_client, number): await wait()
+
+    @pytest.fixture
+    async def slow(wide): await wait()
+
+    async def test_set_up(slow): pass
+
+    async def test_asks_when_it_has_crashed(request):
+        await all_wait.wait()
+        for _ in range(3):
+            await trio.sleep(0)
+        request.getfixturevalue("wide")
+        trace("has got it")
+
+    async def test_other(): await wait()
+    """
+    )
+    result = suite.run_subprocess("--trio-parallel=6", "-v")
+    assert result.exit_code == pytest.ExitCode.INTERRUPTED, result.output
+    assert "failed" not in result.output
+    assert "error" not in result.output
+    assert all(set(phases.split()) == {"passed"} for phases in result.phases.values())
+    downs = sum(line.endswith("is down") for line in result.trace)
+    assert downs == len(result.trace) == 7, result.trace
+    assert result.trace[-1] == "server is down"
+
+
 def test_ctrl_c_from_outside_while_all_wait(suite: Suite) -> None:
     suite.tests(
         _CLIENTS
