@@ -85,19 +85,17 @@ class CtrlC:
     def _on_sigint(self, _signum: int, frame: FrameType | None) -> None:
         is_on_loop = greenlet.getcurrent() is self._loop_greenlet
         is_protected = currently_ki_protected()
-        if not is_protected and not _is_in_trio(frame):
-            # In a background task it is the host's affair as well: who uses the task must not fail first.
-            if is_on_loop:
-                self._request()
-            raise KeyboardInterrupt
         is_second = self.is_requested or self._interrupted in self.waits
         is_third = self._is_killing
-        self._request()
+        # In a background task it is the host's affair as well: who uses the task must not fail first.
+        is_on_the_spot = not is_protected and not _is_in_trio(frame)
+        if not is_on_the_spot or is_on_loop:
+            self._request()
         if is_second:
             self._is_killing = True
             self.run_soon(self._kill)
-        if is_third or (is_second and not is_protected):
-            raise KeyboardInterrupt  # code of the user's keeps the loop from its next step
+        if is_on_the_spot or is_third or (is_second and not is_protected):
+            raise KeyboardInterrupt  # else code of the user's might keep the loop from its next step
 
     def _request(self) -> None:
         self.is_requested = True
@@ -105,7 +103,9 @@ class CtrlC:
 
     def _kill(self) -> None:
         self._is_killing = False
-        if self.is_requested:  # else the host has come outside
+        # Else the host has come outside, or is about to.
+        if self.waits and (self.is_requested or self._interrupted in self.waits):
+            self.is_requested = True
             self.on_kill()
             trio.lowlevel.spawn_system_task(kill, KeyboardInterrupt())
 

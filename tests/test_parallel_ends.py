@@ -195,19 +195,33 @@ def test_ctrl_c_from_outside_while_all_wait(suite: Suite) -> None:
     assert sum(line.startswith("client") for line in result.trace) == 3
 
 
-def test_a_second_ctrl_c_leaves_at_once_and_says_what_is_left(suite: Suite) -> None:
+@pytest.mark.parametrize("is_in_code_of_a_test", [False, True])
+def test_a_second_ctrl_c_leaves_at_once_and_says_what_is_left(
+    suite: Suite, is_in_code_of_a_test: bool
+) -> None:
     """Also if what keeps the first from the end is one test's, and all others have long been interrupted."""
     suite.tests(
         _CLIENTS
-        + """
+        + f"""
     import threading
+
+    all_ended = threading.Event()
+
+    def until_all_have_ended():
+        trace("stuck")
+        all_ended.wait(9)
+
+    def for_long():
+        trace("all have ended")
+        threading.Event().wait(9)
 
     @pytest.fixture(scope="class")
     async def stuck(server):
         yield
         with trio.CancelScope(shield=True):
-            trace("stuck")
-            await trio.to_thread.run_sync(threading.Event().wait, 9)
+            await trio.to_thread.run_sync(until_all_have_ended)
+            await trio.testing.wait_all_tasks_blocked()
+            await trio.to_thread.run_sync(for_long)
 
     class TestIt:
         async def test_short(self, stuck): pass
@@ -224,18 +238,21 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_is_left(suite: Suite) -> N
         finally:
             ended.append(number)
             if len(ended) == 3:
-                trace("all have ended")
+                if {is_in_code_of_a_test}:
+                    signal.raise_signal(signal.SIGINT)
+                all_ended.set()
 
     async def test_later(): trace("later")
     """
     )
     process = suite.start("--trio-parallel=4")
-    for line in ("stuck", "all have ended"):
+    signalled = ["stuck"] if is_in_code_of_a_test else ["stuck", "all have ended"]
+    for line in signalled:
         suite.wait_for_trace(line)
         os.kill(process.pid, signal.SIGINT)
-    result = suite.finish(process, seconds=8)
+    result = suite.finish(process, seconds=20)
     assert result.exit_code == pytest.ExitCode.INTERRUPTED, result.output
-    assert result.trace == ["stuck", "all have ended"]
+    assert result.trace == signalled
     assert "!!! KeyboardInterrupt !!!" in result.output
     told = result.output.partition(_errors.NOT_TORN_DOWN)[2].partition("!!!")[0].splitlines()
     tests = [f"  test_it.py::test_it[{number}]: 'client'" for number in range(3)]
