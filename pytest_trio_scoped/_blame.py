@@ -110,5 +110,7 @@ def _without_groups_of_pytest(error: BaseException) -> Iterator[BaseException]:
 
 
 def one_of(errors: list[BaseException]) -> BaseException:
-    """Return what to raise for ``errors``: one as itself, several as a group."""
+    """Return what to raise for ``errors``: one as itself, or what ends the run, several as a group."""
+    if ends := [error for error in errors if isinstance(error, ENDS_THE_RUN)]:
+        return ends[0]
     return errors[0] if len(errors) == 1 else BaseExceptionGroup(_errors.FAILED_AND_CRASHED, errors)

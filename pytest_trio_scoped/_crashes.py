@@ -139,6 +139,11 @@ class Crashes:
         try:
             for fixturedef, request in (*dependents, (crash.fixturedef, crash.request)):
                 errors += errors_of(partial(finish_fixture, fixturedef, request))
+        except ENDS_THE_RUN as end:
+            # The caller raises it; other tests in flight that use the fixture, or ask for it, have to.
+            crash.error, crash.traceback = end, end.__traceback__
+            self._swept.append(crash)
+            raise
         finally:
             self._sweeping = None
         if crash.error is not None:  # else the loop was lost meanwhile, and the fixture with it

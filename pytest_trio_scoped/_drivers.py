@@ -325,14 +325,3 @@ class Drivers:
             return problem
         error = await supervisor.wait_broken()
         return problem or error
-
-
-async def kill(error: BaseException) -> None:
-    """End the Trio run at once, by ``error``: Trio gives up when an abort function raises."""
-
-    def fail(_raise_cancel: object) -> trio.lowlevel.Abort:
-        raise error
-
-    with trio.CancelScope() as cancel_scope:
-        cancel_scope.cancel()
-        await trio.lowlevel.wait_task_rescheduled(fail)

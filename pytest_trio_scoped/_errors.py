@@ -105,6 +105,8 @@ QTRIO_IS_MISSING = (
     "Install qtrio, or set 'trio_run' to 'trio'."
 )
 
+NOT_TORN_DOWN = "Ctrl-C has ended tear-down. These fixtures were not torn down, or not to the end:"
+
 RAISED_AT = "It was raised here:\n{traceback}"
 
 FIXTURES_LOST_NOTE = "Fixtures that lived on the loop are lost and will be set up anew: {names}."

@@ -65,12 +65,11 @@ from ._drivers import (
     Stay,
     Throw,
     current_host,
-    kill,
 )
 from ._exceptions import is_foreign_file, join
 from ._thread_state import ThreadState
 from ._trio_names import CancelStatus, cancel_status, is_cancelled
-from ._wreck import LoopLost, bury, let_go
+from ._wreck import LoopLost, bury, kill, let_go
 
 T = TypeVar("T")
 

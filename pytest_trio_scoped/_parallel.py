@@ -397,6 +397,8 @@ class Pool:
             self._first_error = error
             self.stop()
             self.interrupt()
+            if isinstance(error, KeyboardInterrupt) and self._stretch is not None:
+                strand.loop.ctrl_c.note_interrupt(self._stretch)
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in all tests, where they wait.  Not a checkpoint."""

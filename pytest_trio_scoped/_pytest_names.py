@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -53,8 +54,10 @@ __all__ = [
     "finishers_with",
     "fixture_of",
     "fixture_source",
+    "has_tear_down",
     "initial_names",
     "is_argument",
+    "is_set_up",
     "is_skipped_by_mark",
     "item_of",
     "known_definitions",
@@ -69,6 +72,7 @@ __all__ = [
     "requested_names",
     "scope_node",
     "set_up_apart",
+    "set_up_fixtures",
     "set_ups_passed_to",
     "tell_request",
     "visible_definitions",
@@ -329,6 +333,41 @@ def active_fixtures(item: object) -> Collection[pytest.FixtureDef[Any]]:
     """Return the definitions of all fixtures that have been set up for ``item``, if it is a test."""
     request = getattr(item, "_request", None)  # not every item has one
     return request._fixture_defs.values() if request else ()
+
+
+def set_up_fixtures(
+    session: pytest.Session,
+) -> list[tuple[pytest.FixtureDef[Any], pytest.FixtureRequest]]:
+    """Return the fixtures that are set up and their requests, the oldest first.
+
+    They are known by their finishers on the stack of nodes; nothing public lists them.
+    """
+    found: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}
+    for finalizers, _ in session._setupstate.stack.values():
+        for each in finalizers:
+            function: Any = each.func if isinstance(each, functools.partial) else each
+            if isinstance(fixturedef := getattr(function, "__self__", None), pytest.FixtureDef):
+                found[fixturedef] = each.keywords["request"]  # type: ignore[attr-defined]
+    return [entry for entry in found.items() if is_set_up(entry[0])]
+
+
+def is_set_up(fixturedef: pytest.FixtureDef[Any]) -> bool:
+    """Say whether the fixture is set up, and its tear-down has not ended, however."""
+    result = fixturedef.cached_result
+    return result is not None and result[2] is None
+
+
+def has_tear_down(fixturedef: pytest.FixtureDef[Any]) -> bool:
+    """Say whether the user's code is run when the fixture, which is set up, is torn down."""
+    function = fixturedef.func
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return True
+    finalizers: list[Any] = fixturedef._finalizers
+    modules = {getattr(getattr(each, "func", each), "__module__", None) for each in finalizers}
+    return any(
+        each is not None and not each.startswith(("_pytest.", f"{__package__}."))
+        for each in modules
+    )
 
 
 def finish_fixture(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:

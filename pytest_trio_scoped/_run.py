@@ -8,8 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from . import _errors
 from ._leaks import abandoned_generators_shown
 from ._ownership import is_async
+from ._pytest_names import is_set_up, set_up_fixtures
 from ._session import TrioSession
 
 
@@ -39,11 +41,13 @@ class RunHooks:
         """
         had_loop = self._session.has_loop
         result = None
+        fixtures = set_up_fixtures(session)
         try:
             with _outside_of_foreign_runs():
                 try:
                     result = yield
                 except KeyboardInterrupt:  # most likely the second: pytest was tearing down
+                    self._session.abandon(each for each in fixtures if is_set_up(each[0]))
                     self._session.finish(at_once=True)
                     raise
                 finally:
@@ -55,6 +59,16 @@ class RunHooks:
             session.config.hook.pytest_keyboard_interrupt(excinfo=interrupt)
             session.exitstatus = pytest.ExitCode.INTERRUPTED
         return result
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell what Ctrl-C has kept from being torn down."""
+        lines = [
+            f"  {node}: {', '.join(map(repr, names))}"
+            for node, names in self._session.abandoned.items()
+            if names
+        ]
+        if lines:
+            terminalreporter.write_line("\n".join((_errors.NOT_TORN_DOWN, *lines)))
 
     def pytest_unconfigure(self) -> None:
         """Close the loop if Ctrl-C kept :meth:`pytest_sessionfinish` from it, and all else."""

@@ -7,7 +7,7 @@ opened, at the first async need: a suite without Trio tests never pays for them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ import pytest
 
 from . import _errors
 from ._alarms import Alarms
-from ._pytest_names import active_fixture, fixture_of, item_of
+from ._pytest_names import active_fixture, fixture_of, has_tear_down, item_of
 from ._settings import Settings
 from ._stderr import Stderr
 
@@ -154,6 +154,8 @@ class TrioSession:
         #: The live fixtures whose users run inside, with the request of each, the oldest first: async
         #: ones, and those that depend on one.
         self.inside_fixtures: dict[pytest.FixtureDef[Any], pytest.FixtureRequest] = {}
+        #: What Ctrl-C has kept from being torn down: by node, the names of fixtures.
+        self.abandoned: dict[str, list[str]] = {}
 
     @property
     def loop(self) -> Loop:
@@ -168,6 +170,7 @@ class TrioSession:
 
             self._prepare_crashes()
             self._loop = Loop(strands=self.strands)
+            self._loop.ctrl_c.on_kill = self._abandon_inside
             self._loop.open()
         return self._loop
 
@@ -227,6 +230,7 @@ class TrioSession:
         """
         self._prepare_crashes()
         self._own_loop = loop
+        loop.ctrl_c.on_kill = self._abandon_inside
         try:
             loop.open()
         finally:
@@ -302,6 +306,19 @@ class TrioSession:
         if loop is not None:
             loop.bury()
         return reason
+
+    def abandon(
+        self, fixtures: Iterable[tuple[pytest.FixtureDef[Any], pytest.FixtureRequest]]
+    ) -> None:
+        """Note those that are left as they are, as far as they have something to tear down."""
+        for fixturedef, request in fixtures:
+            name = fixturedef.argname
+            names = self.abandoned.setdefault(request.node.nodeid or "session", [])
+            if has_tear_down(fixturedef) and name not in names:
+                names.append(name)
+
+    def _abandon_inside(self) -> None:
+        self.abandon(self.inside_fixtures.items())
 
     def start(self) -> None:
         """Make this the session whose loop ``await_`` uses in this thread."""

@@ -27,12 +27,11 @@ import trio
 
 from . import _errors
 from ._alarms import PATIENCE
-from ._drivers import kill
 from ._exceptions import everything_in
 from ._outcomes import ENDS_THE_RUN, is_cancelled
 from ._session import TimeLimit, TrioSession
 from ._task_tree import describe_tasks, describe_tasks_of_stuck
-from ._wreck import Killed
+from ._wreck import Killed, kill
 
 if TYPE_CHECKING:
     from ._ctrl_c import Wait

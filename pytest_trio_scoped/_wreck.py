@@ -1,4 +1,4 @@
-"""What is left of a Trio run that ended by itself."""
+"""How a Trio run is ended under whatever runs on it, and what is left of one that ended by itself."""
 
 from __future__ import annotations
 
@@ -81,3 +81,14 @@ def _is_machinery(task: trio.lowlevel.Task) -> bool:
     """Say whether ``task`` is one of this package's, or Trio's own for ``run_sync_soon``."""
     code = task.coro.cr_code
     return code.co_filename.startswith(str(Path(__file__).parent)) or task.name.startswith("<")
+
+
+async def kill(error: BaseException) -> None:
+    """End the Trio run at once, by ``error``: Trio gives up when an abort function raises."""
+
+    def fail(_raise_cancel: object) -> trio.lowlevel.Abort:
+        raise error
+
+    with trio.CancelScope() as cancel_scope:
+        cancel_scope.cancel()
+        await trio.lowlevel.wait_task_rescheduled(fail)

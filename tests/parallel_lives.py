@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -29,6 +29,8 @@ class Record:
         self.problems: list[str] = []
         #: How often each instance has been set up: by definition, node and parameter.
         self.set_ups: Counter[tuple[str, str, str]] = Counter()
+        #: By label: the nodes with which an instance has ended, its own and those of what it has used.
+        self.nodes: dict[str, set[str]] = defaultdict(set)
         #: What is live: at most one of each definition in each node.
         self.live: dict[tuple[str, str], Life] = {}
 
@@ -47,6 +49,11 @@ def name_of_node(node: Any) -> str:
     return f"{type(node).__name__} {node.nodeid}"
 
 
+def label_of(definition: str, node: str, param: str) -> str:
+    """Return a label for a fixture instance."""
+    return f"<{definition} {param} in {node}>"
+
+
 class Life:
     """A fixture instance, from the first line of its function to the last of its tear-down."""
 
@@ -54,12 +61,13 @@ class Life:
         self.record = records[-1]
         node = name_of_node(request.node)
         param = repr(getattr(request, "param", None))
-        self.label = f"<{definition} {param} in {node}>"
+        self.label = label_of(definition, node, param)
         self.place = definition, node
         #: Live fixtures and running tests that use this.
         self.users: list[str] = []
         self.requires: list[Life] = []
         self.is_live = True
+        self.record.nodes[self.label].add(node)
         self.item = request._pyfuncitem.nodeid if request.scope == "function" else None
         for each in requires:
             self.take(each)
@@ -77,6 +85,7 @@ class Life:
         self.record.check(other.is_live, f"{self.label} gets {other}, which is not live")
         other.users.append(self.label)
         self.requires.append(other)
+        self.record.nodes[self.label] |= self.record.nodes[other.label]
 
     def say(self) -> None:
         """Print, log and warn, if this belongs to one test."""

@@ -6,6 +6,8 @@ import pytest
 from harness import Result, Suite
 from sync_twin import write_async, write_sync
 
+from pytest_trio_scoped import _errors
+
 #: Every place ends in a line that waits or is busy for ever, after ``trace("ready")``.
 PLACES = {
     "async test sleeps": """
@@ -324,6 +326,7 @@ def test_a_second_one_cuts_tear_down_short_as_in_sync_code(suite: Suite) -> None
     assert result.exit_code == 2
     assert "!!! KeyboardInterrupt !!!" in result.output
     assert "no tests ran in" in result.output
+    assert f"{_errors.NOT_TORN_DOWN}\n  session: 'wide'\n" in result.output
 
 
 def test_caught_by_the_test_it_is_the_tests_own(suite: Suite) -> None:

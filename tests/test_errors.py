@@ -254,6 +254,10 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
             "are the tasks, and what the threads do:"
         ),
     ),
+    "NOT_TORN_DOWN": (
+        {},
+        "Ctrl-C has ended tear-down. These fixtures were not torn down, or not to the end:",
+    ),
     "TASK_TREE": ({}, "Tasks of the Trio loop:"),
     "TIMED_OUT_AND_FAILED": (
         {},

@@ -190,6 +190,30 @@ print(outcome_of(lambda: loop.run(stubborn, name='test')))
     assert interrupted(source) == ["KeyboardInterrupt", "True True"]
 
 
+def test_a_second_one_ends_the_loop_wherever_on_it_it_comes() -> None:
+    """Raised in an instrument it would be taken for the instrument's failure, and the loop would go on."""
+    source = """
+class Second(trio.abc.Instrument):
+    is_done = False
+    def before_task_step(self, task):
+        if loop.ctrl_c.is_requested and not self.is_done:
+            self.is_done = True
+            interrupt()
+async def body():
+    trio.lowlevel.add_instrument(Second())
+    try:
+        await sleep()
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.sleep_forever()
+loop = Loop()
+loop.open()
+print(outcome_of(lambda: loop.run(body, name='test')), loop.is_wreck)
+loop.bury()
+"""
+    assert lines_of(HELPERS + source) == ["KeyboardInterrupt True"]
+
+
 def test_may_be_caught_by_the_test_where_it_computes() -> None:
     source = """
 async def body():

@@ -35,7 +35,6 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "_nursery",
         "_user_task",
         "_wreck",
-        "_ctrl_c",
         "_plan",
         "_plan_steps",
         "_migrate_names",
@@ -45,6 +44,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     (
         "_drivers",
         "_border",
+        "_ctrl_c",
         "_plan_trace",
         "_migrate_settings",
         "_timeline_trace",

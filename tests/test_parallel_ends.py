@@ -8,6 +8,8 @@ import signal
 import pytest
 from harness import IMPATIENT, Suite
 
+from pytest_trio_scoped import _errors
+
 _CLIENTS = """
     import os, signal
     import trio.testing
@@ -113,6 +115,59 @@ def test_a_set_up_that_is_cancelled_and_ends_well_when_the_run_ends(suite: Suite
     assert result.trace[-1] == "server is down"
 
 
+@pytest.mark.parametrize("end", ["raise KeyboardInterrupt", "pytest.exit('enough')"])
+def test_what_ends_the_run_in_the_background_of_a_wide_fixture_fails_no_test(
+    suite: Suite, end: str
+) -> None:
+    suite.tests(
+        _CLIENTS
+        + f"""
+    begun = []
+    all_wait = trio.Event()
+
+    async def wait():
+        begun.append(1)
+        if len(begun) == 5:
+            all_wait.set()
+        await trio.sleep_forever()
+
+    @pytest.fixture(scope="module")
+    async def wide(server):
+        async def work():
+            await all_wait.wait()
+            {end}
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work)
+            yield
+
+    @pytest.mark.parametrize("number", range(3))
+    async def test_user(wide, sync_client, number): await wait()
+
+    @pytest.fixture
+    async def slow(wide): await wait()
+
+    async def test_set_up(slow): pass
+
+    async def test_asks_when_it_has_crashed(request):
+        await all_wait.wait()
+        for _ in range(3):
+            await trio.sleep(0)
+        request.getfixturevalue("wide")
+        trace("has got it")
+
+    async def test_other(): await wait()
+    """
+    )
+    result = suite.run_subprocess("--trio-parallel=6", "-v")
+    assert result.exit_code == pytest.ExitCode.INTERRUPTED, result.output
+    assert "failed" not in result.output
+    assert "error" not in result.output
+    assert all(set(phases.split()) == {"passed"} for phases in result.phases.values())
+    downs = sum(line.endswith("is down") for line in result.trace)
+    assert downs == len(result.trace) == 7, result.trace
+    assert result.trace[-1] == "server is down"
+
+
 def test_ctrl_c_from_outside_while_all_wait(suite: Suite) -> None:
     suite.tests(
         _CLIENTS
@@ -138,6 +193,74 @@ def test_ctrl_c_from_outside_while_all_wait(suite: Suite) -> None:
     assert result.trace.count("ends") == 3
     assert result.trace[-1] == "server is down"
     assert sum(line.startswith("client") for line in result.trace) == 3
+
+
+@pytest.mark.parametrize("is_in_code_of_a_test", [False, True])
+def test_a_second_ctrl_c_leaves_at_once_and_says_what_is_left(
+    suite: Suite, is_in_code_of_a_test: bool
+) -> None:
+    """Also if what keeps the first from the end is one test's, and all others have long been interrupted."""
+    suite.tests(
+        _CLIENTS
+        + f"""
+    import threading
+
+    all_ended = threading.Event()
+
+    def until_all_have_ended():
+        trace("stuck")
+        all_ended.wait(9)
+
+    def for_long():
+        trace("all have ended")
+        threading.Event().wait(9)
+
+    @pytest.fixture(scope="class")
+    async def stuck(server):
+        yield
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(until_all_have_ended)
+            await trio.testing.wait_all_tasks_blocked()
+            await trio.to_thread.run_sync(for_long)
+
+    class TestIt:
+        async def test_short(self, stuck): pass
+
+    @pytest.fixture
+    def no_tear_down(client): return 1
+
+    ended = []
+
+    @pytest.mark.parametrize("number", range(3))
+    async def test_it(client, no_tear_down, number):
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(number)
+            if len(ended) == 3:
+                if {is_in_code_of_a_test}:
+                    signal.raise_signal(signal.SIGINT)
+                all_ended.set()
+
+    async def test_later(): trace("later")
+    """
+    )
+    process = suite.start("--trio-parallel=4")
+    signalled = ["stuck"] if is_in_code_of_a_test else ["stuck", "all have ended"]
+    for line in signalled:
+        suite.wait_for_trace(line)
+        os.kill(process.pid, signal.SIGINT)
+    result = suite.finish(process, seconds=20)
+    assert result.exit_code == pytest.ExitCode.INTERRUPTED, result.output
+    assert result.trace == signalled
+    assert "!!! KeyboardInterrupt !!!" in result.output
+    told = result.output.partition(_errors.NOT_TORN_DOWN)[2].partition("!!!")[0].splitlines()
+    tests = [f"  test_it.py::test_it[{number}]: 'client'" for number in range(3)]
+    assert sorted(told[1:]) == sorted(
+        ["  session: 'server'", "  test_it.py::TestIt: 'stuck'", *tests]
+    )
+    for word in ("INTERNALERROR", "Warning", "failed"):
+        assert word not in result.output
 
 
 def test_minus_x_finishes_what_is_in_flight_and_starts_nothing_new(suite: Suite) -> None:

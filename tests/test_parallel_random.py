@@ -1,14 +1,16 @@
 """Random suites run with many tests at once come to what they come to one test after the other.
 
 With as many suites as in CI, or more of them with ``TRIO_SCOPED_SUITES=5000`` in the environment;
-``parallel_suites.py`` is a script for thousands.  What is compared and checked:
+``parallel_suites.py`` is a script for thousands.  Seven of eight run on a clock that jumps when all tasks
+wait, so that they take half as long.  What is compared and checked:
 
 - the outcome of each phase of each test is the same, and so is what it raises in its tear-down;
 - a tear-down of a wide fixture that fails is told of as often, by a test of its node: the last one to end;
 - each fixture instance is live as long as whatever uses it, and ends with its node; there is one of each
   definition in each node at a time, so parameters take turns;
-- an instance is set up as often.  Where tests of another node come in between those of its node, one after
-  the other it is set up for each stretch of them; at once it need not be, so up to that often;
+- an instance is set up as often.  Where tests of another node come in between those of its node, or of the
+  node of a fixture it uses, one after the other it is set up for each stretch of them; at once it need not
+  be, so up to that often;
 - tests that are exclusive are alone, of a group there is one at a time, and in all at most as many as
   allowed;
 - what a test and its own fixtures print, log and warn of is told as theirs, all of it;
@@ -23,7 +25,7 @@ from pathlib import Path
 import pytest
 from parallel_suites import Generator, Run, differences, problem_with, run
 
-_COUNT = int(os.environ.get("TRIO_SCOPED_SUITES", "100"))
+_COUNT = int(os.environ.get("TRIO_SCOPED_SUITES", "200"))
 #: Others with each version of pytest.
 _FIRST = 100_000 * pytest.version_tuple[0]
 _AT_ONCE = 10
@@ -107,6 +109,38 @@ def test_another_number_of_set_ups_is_found(tmp_path: Path) -> None:
     assert found_in(tmp_path, _WIDE + test, other=twice + test) == [
         "('wide', 'Module test_it.py', 'None'): 1 set-ups became 2"
     ]
+
+
+def test_what_ends_with_a_fixture_that_it_uses_may_be_set_up_less_often(tmp_path: Path) -> None:
+    """One of scope "package" in a module is the session's, and ends with the package all the same."""
+    packages = """
+@pytest.fixture(scope="package")
+def mine(request):
+    life = Life("mine", request, [])
+    request.addfinalizer(lambda: life.end_at_once(fails=False))
+    return life
+"""
+    module = """
+@pytest.fixture(scope="package")
+def above(request, mine):
+    life = Life("above NAME", request, [mine])
+    request.addfinalizer(lambda: life.end_at_once(fails=False))
+    return life
+@pytest.mark.parametrize("value", [0, 1], scope="session")
+def test_it(request, value, above):
+    with using(request, above): pass
+"""
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntrio_mode = true\n")
+    for name in "ab":
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        (folder / "conftest.py").write_text(_HEAD + packages)
+        (folder / f"test_{name}.py").write_text(_HEAD + module.replace("NAME", name))
+    one, many = run(tmp_path, 1), run(tmp_path, 4)
+    assert list(one.record.set_ups.values()) == [2, 2, 2, 2]
+    assert list(many.record.set_ups.values()) == [1, 1, 1, 1]
+    assert differences(one, many) == []
 
 
 def test_use_of_what_is_torn_down_is_found(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import trio
 from loops import open_loop, snapshot
 from trio.testing import wait_all_tasks_blocked
 
-from pytest_trio_scoped._drivers import kill
 from pytest_trio_scoped._lifetime import Lifetime
 from pytest_trio_scoped._loop import Loop
 from pytest_trio_scoped._session import TrioSession
@@ -23,7 +22,7 @@ from pytest_trio_scoped._settings import Settings
 from pytest_trio_scoped._strands import Strand, Strands
 from pytest_trio_scoped._trio_names import deterministic_scheduling
 from pytest_trio_scoped._user_task import Leak
-from pytest_trio_scoped._wreck import Killed, LoopLost
+from pytest_trio_scoped._wreck import Killed, LoopLost, kill
 
 variable: ContextVar[str] = ContextVar("variable", default="nothing")
 
