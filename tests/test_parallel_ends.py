@@ -207,9 +207,20 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_is_left(
 
     all_ended = threading.Event()
 
+    def names(task):
+        yield task.name
+        for nursery in task.child_nurseries:
+            for child in nursery.child_tasks:
+                yield from names(child)
+
+    def is_in_flight():
+        return any("::test_it[" in name for name in names(trio.lowlevel.current_root_task()))
+
     def until_all_have_ended():
         trace("stuck")
         all_ended.wait(9)
+        while trio.from_thread.run_sync(is_in_flight):
+            pass
 
     def for_long():
         trace("all have ended")
@@ -220,7 +231,6 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_is_left(
         yield
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(until_all_have_ended)
-            await trio.testing.wait_all_tasks_blocked()
             await trio.to_thread.run_sync(for_long)
 
     class TestIt:
