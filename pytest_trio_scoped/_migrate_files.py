@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tokenize
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -140,6 +141,21 @@ def _encoding_of(path: Path, data: bytes) -> str:
     if path.suffix in _CODE:
         return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
     return "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+
+
+def write(file: File) -> None:
+    """Write what has changed: all of it or, with an OSError, nothing."""
+    with file.path.open("r+b"):  # or a file that is read-only would be replaced
+        pass
+    path = file.path.resolve()
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        new.write_bytes(file.data)
+        shutil.copymode(path, new)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def look_at_all(paths: Iterable[Path]) -> Iterator[File]:

@@ -53,7 +53,7 @@ def migrate_python(text: str, *, is_setup: bool = False) -> Migrated:
 def _merge(text: str, read: str, written: str) -> str:
     """Take over the lines in which what was written differs from what was read."""
     lines, read_lines, written_lines = lines_of(text), lines_of(read), lines_of(written)
-    if len(lines) != len(read_lines):  # such as a "\\" before anything else
+    if not len(lines) == len(read_lines) == len(written_lines):  # such as a "\\" within a name
         raise ValueError(_errors.MIGRATE_ODD_LINES)
     merged = []
     for (line, end), (old, _), (new, _) in zip(lines, read_lines, written_lines, strict=True):
@@ -263,5 +263,7 @@ def _inner(node: cst.SimpleString) -> str:
 def _strings(node: cst.CSTNode) -> Iterator[cst.SimpleString]:
     if isinstance(node, cst.SimpleString):
         yield node
+    if isinstance(node, cst.ConcatenatedString):  # each is but a part of a name
+        return
     for child in node.children:
         yield from _strings(child)

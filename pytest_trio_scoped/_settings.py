@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import pathlib
 
 import pytest
 
@@ -138,7 +139,7 @@ def _parallel_option(text: str) -> int:
 
 
 def _timeline_option(text: str) -> str:
-    if not text.lower().endswith((".html", ".json")):
+    if pathlib.PurePath(text.lower()).suffix not in {".html", ".json"} or text.endswith("/"):
         raise argparse.ArgumentTypeError(_errors.TIMELINE_SUFFIX.format(value=text))
     return text  # as it is: xdist hands options on to its workers, which takes plain values only
 

@@ -37,11 +37,12 @@ class Clock:
     """Tells how many seconds have gone by since ``began``, a time since the epoch; never goes backwards."""
 
     def __init__(self, began: float) -> None:
-        self._offset = time.time() - began - time.perf_counter()
+        self._tick = time.perf_counter  # a test may put something else in its place in the module
+        self._offset = time.time() - began - self._tick()
 
     def now(self) -> float:
         """Return the seconds."""
-        return self._offset + time.perf_counter()
+        return self._offset + self._tick()
 
 
 class RecorderHooks:
@@ -210,16 +211,18 @@ def register(config: pytest.Config, *, is_controller: bool) -> None:
 
 def _writable(config: pytest.Config) -> Path:
     """Return the path of the file, when it is known that it can be written; its folder is made if need be."""
-    path = config.invocation_params.dir / Path(config.option.trio_timeline).expanduser()
-    is_new = not path.exists()
+    path = config.invocation_params.dir / config.option.trio_timeline
     try:
+        path = config.invocation_params.dir / Path(config.option.trio_timeline).expanduser()
+        is_new = not path.exists()
         if not path.parent.exists():
-            path.parent.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab"):
             pass
         if is_new:
-            path.unlink()
-    except OSError as error:
-        message = _errors.TIMELINE_UNWRITABLE.format(path=str(path), reason=error.strerror)
+            path.unlink(missing_ok=True)  # by another run that begins just now
+    except (OSError, ValueError, RuntimeError) as error:  # as for "\0", and for "~nobody"
+        reason = getattr(error, "strerror", None) or str(error)
+        message = _errors.TIMELINE_UNWRITABLE.format(path=str(path), reason=reason)
         raise pytest.UsageError(message) from None
     return path

@@ -17,8 +17,8 @@ Event = tuple[Any, ...]
 
 _CUT_SHORT = ("crashed", "interrupted")
 
-#: What outweighs what in a test that has ended in several ways.
-_GRAVEST_FIRST = ("crashed", "failed", "interrupted", "xfailed", "xpassed", "skipped", "passed")
+#: What outweighs what in a test that has ended in several ways; "" is what only some plugin knows.
+_GRAVEST_FIRST = ("crashed", "failed", "interrupted", "", "xfailed", "xpassed", "skipped", "passed")
 
 
 @dataclasses.dataclass(slots=True)
@@ -31,6 +31,10 @@ class Phase:
     stop: float | None = None
     #: passed, failed, skipped, xfailed, xpassed; "interrupted" or "crashed" if the run went on no further.
     outcome: str = "interrupted"
+
+
+def _rank(outcome: str) -> int:
+    return _GRAVEST_FIRST.index(outcome if outcome in _GRAVEST_FIRST else "")
 
 
 @dataclasses.dataclass(slots=True)
@@ -55,7 +59,7 @@ class Turn:
     def outcome(self) -> str:
         """That of the gravest phase; "error" if something other than the call failed, and that did not."""
         outcomes = {phase.outcome for phase in self.phases}
-        gravest = next(each for each in _GRAVEST_FIRST if each in outcomes)
+        gravest = min(outcomes, key=_rank)
         failed = [phase.name for phase in self.phases if phase.outcome == "failed"]
         return "error" if gravest == "failed" and "call" not in failed else gravest
 
@@ -142,9 +146,11 @@ class Process:
             self._turns[number].phases.append(Phase(*values))
         elif what == "ended":
             name, stop, outcome = values
-            for phase in self._turns[number].phases:
-                if phase.name == name:
-                    phase.stop, phase.outcome = stop, outcome
+            phases = [each for each in self._turns[number].phases if each.name == name]
+            if len(phases) == 1 and phases[0].outcome == "failed":
+                outcome = "failed"  # a subtest has; pytest says so of the test when it shows it
+            for phase in phases:
+                phase.stop, phase.outcome = stop, outcome
         elif what == "opening":
             self._lives[number] = Life(*values)
         elif what == "failed":

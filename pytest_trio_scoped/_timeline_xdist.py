@@ -78,6 +78,6 @@ class ControllerHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take the rest; one that has died has left none."""
-        for event in getattr(node, "workeroutput", {}).get(_KEY, ()):
+        """Take the rest, once: after Ctrl-C a worker goes down twice.  One that has died has left none."""
+        for event in getattr(node, "workeroutput", {}).pop(_KEY, ()):
             self._history.process(node.gateway.id).note(event)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import _errors
-from ._migrate_files import File, look_at_all, migrate_for
+from ._migrate_files import File, look_at_all, migrate_for, write
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +46,7 @@ def _run(paths: Sequence[Path], *, is_writing: bool) -> int:
         error = file.error
         if is_writing and file.changes:
             try:
-                file.path.write_bytes(file.data)
+                write(file)
             except OSError as failure:
                 error = failure.strerror or str(failure)
         for message in _messages(file, error):

@@ -139,7 +139,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _register_timeline(config: pytest.Config) -> None:
     option = config.option
-    if option.trio_timeline is None or option.collectonly or option.trio_plan is not None:
+    is_run = not (option.collectonly or option.trio_plan is not None)
+    is_run = is_run and not config.getoption("setupplan", False)
+    if option.trio_timeline is None or not is_run:
         return
     from ._timeline import register
 

@@ -186,6 +186,28 @@ def test_a_file_that_cannot_be_read_or_written_is_named(
     ]
 
 
+def test_a_disk_that_is_full_loses_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, "a.py").chmod(0o640)
+    real = Path.write_bytes
+
+    def fill(path: Path, data: bytes) -> int:
+        real(path, data[:7])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fill)
+        assert main(["--write", "."]) == 1
+    assert capsys.readouterr().out == "a.py: left as it is: No space left on device\n"
+    assert [(each.name, each.read_text()) for each in folder.iterdir()] == [("a.py", CODE)]
+    (folder / "link.py").symlink_to("a.py")
+    assert main(["--write", "link.py"]) == 0
+    assert (folder / "link.py").is_symlink()
+    assert "pytest_trio_scoped" in (folder / "a.py").read_text()
+    assert (folder / "a.py").stat().st_mode & 0o777 == 0o640
+
+
 def test_folders_of_others_and_links_are_left_out(folder: Path) -> None:
     skipped = [
         write(folder, f"{name}/a.py")

@@ -233,6 +233,13 @@ def test_form_feeds_stay() -> None:
 def test_lines_that_libcst_drops_are_a_reason_to_leave_the_file() -> None:
     with pytest.raises(ValueError, match="does not give its lines back"):
         migrate_python("\\\nimport pytest_trio\n")
+    with pytest.raises(ValueError, match="does not give its lines back"):
+        migrate_python("import pytest_trio \\\n  .enable_trio_mode\n")
+
+
+def test_a_part_of_a_name_of_a_plugin_is_no_name() -> None:
+    source = "pytest_plugins = ['my_' 'trio']\n"
+    assert migrate_python(source) == (source, [])
 
 
 _SPACE = st.sampled_from([" ", "  ", "\t", " \\\n  "])

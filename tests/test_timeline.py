@@ -361,9 +361,22 @@ def test_another_suffix_is_an_error_before_any_test_runs(suite: Suite) -> None:
     assert result.trace == []
 
 
+@pytest.mark.parametrize("name", [".html", "folder/.json", "run.html/"])
+def test_a_name_that_is_only_a_suffix_has_none(suite: Suite, name: str) -> None:
+    result = suite.run(f"--trio-timeline={name}")
+    assert result.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert _errors.TIMELINE_SUFFIX.format(value=name) in " ".join(result.output.split("\n"))
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("file/run.json", "Not a directory"), ("folder.html", "Is a directory")],
+    [
+        ("file/run.json", "Not a directory"),
+        ("folder.html", "Is a directory"),
+        (f"{'x' * 300}.html", "File name too long"),
+        ("~no_such_user/run.html", "Could not determine home directory."),
+        ("a\0b.html", "embedded null byte"),
+    ],
 )
 def test_a_place_that_can_not_be_written_is_an_error_before_any_test_runs(
     suite: Suite, name: str, reason: str
@@ -379,7 +392,9 @@ def test_a_place_that_can_not_be_written_is_an_error_before_any_test_runs(
     assert result.trace == []
 
 
-@pytest.mark.parametrize("option", ["--collect-only", "--trio-plan", "--fixtures", "no_such.py"])
+@pytest.mark.parametrize(
+    "option", ["--collect-only", "--setup-plan", "--trio-plan", "--fixtures", "no_such.py"]
+)
 def test_nothing_is_written_if_nothing_is_run(suite: Suite, option: str) -> None:
     suite.tests("def test_a(): pass")
     suite.run("--trio-timeline=run.json", option)
@@ -391,6 +406,21 @@ def test_a_file_of_an_earlier_run_stays_until_there_is_another(suite: Suite) -> 
     suite.tests("import pathlib\ndef test_a():\n    trace(pathlib.Path('run.json').read_text())")
     assert suite.run("--trio-timeline=run.json").trace == ["earlier"]
     assert _tests(_trace(suite)) == {"test_a": "passed"}
+
+
+def test_a_clock_that_a_test_has_changed_is_not_asked(suite: Suite) -> None:
+    suite.tests(
+        """
+        import time
+        def test_a(monkeypatch):
+            monkeypatch.setattr(time, "time", lambda: -1e9)
+            monkeypatch.setattr(time, "perf_counter", lambda: -1e9)
+        """
+    )
+    suite.run("--trio-timeline=run.json")
+    events = [each for each in _trace(suite) if each["ph"] == "X"]
+    assert events
+    assert all(each["ts"] >= 0 and each["dur"] >= 0 for each in events)
 
 
 def test_nothing_of_it_is_loaded_without_the_option(suite: Suite, monkeypatch: Any) -> None:

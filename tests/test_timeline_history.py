@@ -69,6 +69,8 @@ def test_a_failed_set_up_is_all_there_is_of_a_fixture() -> None:
         (["passed", "interrupted", None], "interrupted"),
         (["passed", "failed", "interrupted"], "failed"),
         (["passed", "crashed", None], "crashed"),
+        (["passed", "known bug", "passed"], "known bug"),
+        (["rerun", None, None], "rerun"),
     ],
 )
 def test_the_outcome_of_a_test(phases: list[str | None], outcome: str) -> None:
@@ -83,14 +85,17 @@ def test_outcomes_are_counted_the_gravest_first() -> None:
     assert list(shop().outcomes().items()) == [("failed", 1), ("passed", 1), ("xfailed", 1)]
 
 
-def test_a_second_report_of_a_phase_replaces_the_first() -> None:
+def test_a_second_report_of_a_phase_replaces_the_first_but_for_a_failure() -> None:
     """As with subtests, whose reports are made while the call goes on."""
     process = Process("")
     process.note(("turn", 1, "a"))
     process.note(("begun", 1, "call", 1.0))
-    process.note(("ended", 1, "call", 2.0, "failed"))
+    process.note(("ended", 1, "call", 2.0, "skipped"))
     process.note(("ended", 1, "call", 3.0, "passed"))
     assert process.turns[0].phases == [Phase("call", 1.0, 3.0, "passed")]
+    process.note(("ended", 1, "call", 4.0, "failed"))
+    process.note(("ended", 1, "call", 5.0, "passed"))
+    assert process.turns[0].phases == [Phase("call", 1.0, 5.0, "failed")]
 
 
 def test_what_is_cut_short_ends_with_the_run() -> None:

@@ -98,4 +98,7 @@ def test_what_comes_after_the_last_report_comes_with_the_output_of_the_worker() 
     [process] = history.processes
     [life] = process.lives
     assert (process.name, life.label, life.start, life.live) == ("gw0", "f", 1.0, 2.0)
+    process.note(("closed", 1, 3.0))
+    controller.pytest_testnodedown(node)  # as after Ctrl-C in the worker
+    assert process.lives[0].closed == 3.0
     controller.pytest_testnodedown(SimpleNamespace(gateway=node.gateway))  # died: no output
