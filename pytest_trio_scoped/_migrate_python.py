@@ -7,6 +7,8 @@ line, and what differs is taken over.
 
 from __future__ import annotations
 
+import ast
+import warnings
 from collections.abc import Iterator
 
 import libcst as cst
@@ -30,7 +32,15 @@ def migrate_python(text: str, *, is_setup: bool = False) -> Migrated:
     """
     code = text.rstrip()
     try:
+        with warnings.catch_warnings(action="ignore"):
+            ast.parse(
+                code
+            )  # libcst dies, and the process with it, of what is nested too deeply for Python
         module = cst.parse_module(code)
+    except SyntaxError as error:
+        raise ValueError(f"line {error.lineno}: {error.msg}") from error
+    except (RecursionError, MemoryError) as error:
+        raise ValueError(f"it is nested too deeply: {error}") from error
     except cst.ParserSyntaxError as error:
         raise ValueError(f"line {error.raw_line}: {error.message}") from error
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)

@@ -223,6 +223,12 @@ def test_what_is_no_python_is_refused_with_the_line() -> None:
         migrate_python("import pytest_trio\nprint 'a'\n")
 
 
+@pytest.mark.parametrize("source", ["(" * 3000 + ")" * 3000, "+".join("1" * 20_000)])
+def test_what_is_nested_too_deeply_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="too (many nested parentheses|deeply)"):
+        migrate_python(f"import pytest_trio\n{source}\n")
+
+
 def test_form_feeds_stay() -> None:
     assert migrate_python("\fimport pytest_trio\n\f\n")[0] == "\fimport pytest_trio_scoped\n\f\n"
     assert migrate_python("import os,\fpytest_trio")[0] == "import os,\fpytest_trio_scoped"
