@@ -225,7 +225,7 @@ def test_what_is_no_python_is_refused_with_the_line() -> None:
 
 @pytest.mark.parametrize("source", ["(" * 3000 + ")" * 3000, "+".join("1" * 20_000)])
 def test_what_is_nested_too_deeply_is_refused(source: str) -> None:
-    with pytest.raises(ValueError, match="too (many nested parentheses|deeply)"):
+    with pytest.raises(ValueError, match=r"too (many nested parentheses|deeply)"):
         migrate_python(f"import pytest_trio\n{source}\n")
 
 
