@@ -34,6 +34,8 @@ class TearDown:
     #: How many waits there were before it.
     depth: int
     is_limited: bool = False
+    #: Whether the time was up before it had ended.
+    is_cut_short: bool = False
 
     @property
     def is_under_way(self) -> bool:
@@ -42,6 +44,7 @@ class TearDown:
 
     def cut_short(self) -> None:
         """Cancel whatever it waits for.  Called on the loop."""
+        self.is_cut_short = True
         self.loop.ctrl_c.cancel_waits(self.course.strand, after=self.depth)
 
 

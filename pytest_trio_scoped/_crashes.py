@@ -124,7 +124,7 @@ class Crashes:
         errors: list[BaseException] = []
         left: list[Crash] = []
         while crash := next((each for each in self._unswept[::-1] if each not in left), None):
-            with self._session.others.out_of(crash.fixturedef) as is_ours:
+            with self._session.others.out_of(crash.fixturedef, crash.request.node) as is_ours:
                 if not is_ours:
                     left.append(crash)
                 elif crash in self._unswept:
@@ -217,8 +217,10 @@ class Crashes:
             return tell(course, function, partial(self._depends_on, fixturedef))
         finally:
             course.set_ups.pop()
-            if self._unswept:
-                self._cancel_who_depends()
+            loop = self._session.present_loop
+            if self._unswept and loop is not None and loop.is_open:
+                with loop.inside():  # with tests in flight it may be another one that is cancelled
+                    self._cancel_who_depends()
 
     def _leave_to_parent(
         self, course: Course, function: Callable[[], Any], is_concerned: Callable[[Crash], bool]
@@ -277,7 +279,7 @@ class Crashes:
             return function()
         except BaseException as error:
             crash = self._crash_below(fixturedef)
-            if crash is None or not is_cancelled(error):
+            if crash is None or not is_cancelled(error) or not tear_down.is_cut_short:
                 raise
         finally:
             course.tear_downs.pop()

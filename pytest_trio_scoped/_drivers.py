@@ -132,6 +132,8 @@ class Drivers:
         self._free_supervisors: list[Supervisor] = []
         #: What nobody was told of yet.
         self._orphaned: list[BaseException] = []
+        #: What was left in the nurseries of supervisors, which are used again all the same.
+        self._left: dict[Supervisor, frozenset[trio.lowlevel.Task]] = {}
 
     @enable_ki_protection
     @types.coroutine
@@ -283,6 +285,12 @@ class Drivers:
             relay.command = said
             relay.ended.set()
 
+    def orphans(self) -> frozenset[trio.lowlevel.Task]:
+        """Return the tasks that the user's code has left in the nurseries around it."""
+        left = {each: tasks & each.children for each, tasks in self._left.items()}
+        self._left = {each: tasks for each, tasks in left.items() if tasks}
+        return frozenset().union(*self._left.values())
+
     def _free_supervisor(self) -> Supervisor | None:
         """Return one that is there, and not broken, without waiting: most often there is one."""
         if self._free_supervisors and not self._free_supervisors[-1].is_broken:
@@ -321,6 +329,8 @@ class Drivers:
         ``problem`` is what is known already and explains what came out of a broken supervisor.
         """
         if not supervisor.is_broken:
+            if supervisor.has_children():
+                self._left[supervisor] = supervisor.children
             self._free_supervisors.append(supervisor)
             return problem
         error = await supervisor.wait_broken()

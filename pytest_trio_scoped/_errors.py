@@ -215,7 +215,7 @@ TIMED_OUT_AND_FAILED = "it took too long, and something failed when it was cance
 NO_TIMEOUT = "{where} is {value!r}. Give a number of seconds, or {none} for no limit."
 
 LEAKED_TASKS = (
-    "{nodeid} has left system tasks running: {names}.\n"
+    "{nodeid} has left tasks running that nobody waits for: {names}.\n"
     "Start them in a nursery, or let them end with the test."
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,7 +92,13 @@ def drop_foreign_frames(error: BaseException) -> BaseException:
 
 
 def _without_foreign_frames(first: TracebackType | None) -> TracebackType | None:
-    kept = [entry for entry in _entries(first) if not _is_foreign(entry)]
+    kept = []
+    is_foreign = False
+    for entry in _entries(first):
+        # Context managers of ours and Trio's are called by way of contextlib.
+        is_foreign = _is_foreign(entry) or (is_foreign and _is_in_contextlib(entry))
+        if not is_foreign:
+            kept.append(entry)
     if not kept:
         return first
     for entry, following in zip(kept, [*kept[1:], None], strict=True):
@@ -111,6 +118,10 @@ def _has_foreign_frames_only(error: BaseException) -> bool:
 
 def _is_foreign(entry: TracebackType) -> bool:
     return is_foreign_file(entry.tb_frame.f_code.co_filename)
+
+
+def _is_in_contextlib(entry: TracebackType) -> bool:
+    return entry.tb_frame.f_code.co_filename == contextlib.__file__
 
 
 def is_foreign_file(name: str) -> bool:

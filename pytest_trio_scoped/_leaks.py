@@ -2,7 +2,8 @@
 
 A task in a nursery belongs to whoever owns the nursery: a test, or a live fixture.  A system task
 belongs to the loop, which outlives the test by far; under ``trio.run`` it would have ended with the test.
-So system tasks that were started while a test was called, and still run after its tear-down, are named; if
+The same goes for one that was started in the nursery around the test, by ``current_task().parent_nursery``.
+So such tasks that were started while a test was called, and still run after its tear-down, are named; if
 several tests were called then, at each of them, since nothing says whose it is.
 
 Coroutines that nobody awaited and async generators that nobody closed are named by Python and Trio, in
@@ -46,7 +47,7 @@ def abandoned_generators_shown(config: pytest.Config) -> Iterator[None]:
 
 
 class Leaks:
-    """Compares the system tasks before and after a test.  Made when the loop is opened."""
+    """Compares the tasks that nobody waits for, before and after a test.  Made when the loop is opened."""
 
     def __init__(self, session: TrioSession, phases: PhaseEdgeHooks) -> None:
         self._session = session
@@ -58,14 +59,14 @@ class Leaks:
 
     def _begin(self, item: pytest.Item) -> None:
         """Take what fixtures have started as given."""
-        self._last = self._before[item] = self._session.system_tasks()
+        self._last = self._before[item] = self._session.stray_tasks()
 
     def _end(self, item: pytest.Item) -> None:
         """Warn of what is left."""
-        leaked = self._session.system_tasks() - self._before.pop(item, self._last)
+        leaked = self._session.stray_tasks() - self._before.pop(item, self._last)
         if leaked:
             self._session.let_loop_settle()  # what is about to end is no leak
-            self._warn(item, leaked & self._session.system_tasks())
+            self._warn(item, leaked & self._session.stray_tasks())
 
     @staticmethod
     def _warn(item: pytest.Item, leaked: frozenset[trio.lowlevel.Task]) -> None:
@@ -75,4 +76,4 @@ class Leaks:
         if not names:
             return
         text = _errors.LEAKED_TASKS.format(nodeid=item.nodeid, names=names)
-        warnings.warn(pytest.PytestWarning(text), stacklevel=1)
+        item.warn(pytest.PytestWarning(text))

@@ -98,7 +98,8 @@ class Lifetime:
         except BaseException as error:
             if self._is_up:  # Ctrl-C came, but the set-up paid no heed
                 try:
-                    self.close()
+                    with self.loop.shielded():
+                        self.close()
                 except BaseException as error_in_tear_down:
                     raise error from error_in_tear_down
             elif self._is_given_up and self._has_error_of_its_own and self.error is not error:
@@ -209,7 +210,8 @@ class Lifetime:
         except trio.Cancelled as cancelled:
             given_up = cancelled
         if given_up is not None:
-            self._cancel_task()  # outside of the handler, whose exception would become a context
+            if not self._is_up:
+                self._cancel_task()  # outside of the handler, whose exception would become a context
             self.abandon()
         if not self._is_up:  # its set-up has failed, or has been given up
             await self._end()

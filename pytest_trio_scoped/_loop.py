@@ -155,7 +155,7 @@ class Loop:
             self._border.leave()
         if not self.is_open:
             raise self._lost()
-        self._own_tasks = self.system_tasks()
+        self._own_tasks = self.stray_tasks()
         self.ctrl_c.raise_if_requested(None)
 
     @enable_ki_protection
@@ -201,11 +201,11 @@ class Loop:
         if root is not None:
             bury(root)
 
-    def system_tasks(self) -> frozenset[trio.lowlevel.Task]:
-        """Return the system tasks that somebody has started."""
+    def stray_tasks(self) -> frozenset[trio.lowlevel.Task]:
+        """Return the tasks that nobody waits for: system tasks, and those that others have left."""
         if self._system_nursery is None:
             return frozenset()
-        return self._system_nursery.child_tasks - self._own_tasks
+        return (self._system_nursery.child_tasks - self._own_tasks) | self.drivers.orphans()
 
     # ---------------------------------------------------------------- strands (host)
 

@@ -48,6 +48,11 @@ class OwnStates:
         #: What a test begins with.
         self._initial = Slots()
 
+    @property
+    def in_place(self) -> OwnState | None:
+        """The state of the test that has its turn; ``None`` while no tests may be in flight."""
+        return self._turns.in_place
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Let tests be in flight in the block.  Everything process-wide is as before then.

@@ -28,6 +28,7 @@ from ._exclusive import Exclusive, groups_of, runner_of
 from ._feeds import Feed
 from ._held_reports import Held, HeldReports
 from ._line_up import Line, with_parameters
+from ._outcomes import is_cancelled
 from ._own_fixtures import OwnFixtures
 from ._own_state import OwnStates
 from ._parallel_crashes import OthersInFlight
@@ -99,7 +100,14 @@ class Pool:
         )
         self._reports = HeldReports(session, self._held)
         self._flights: dict[Strand, Flight] = {}
-        self._others = OthersInFlight(trio_session, self.flight, self._flights.values)
+        self._others = OthersInFlight(
+            trio_session,
+            self.flight,
+            self._flights.values,
+            self._flight_with_turn,
+            is_leaving=self._nodes.is_leaving,
+            hold=self._hold,
+        )
         trio_session.others = self._others
         self._item_alone: pytest.Item | None = None
         self._number_alone: int | None = None
@@ -111,6 +119,8 @@ class Pool:
         self._started: set[pytest.Item] = set()
         self._unwound: Flight | None = None
         self._first_error: BaseException | None = None
+        #: Whether tests were interrupted, as the run is to end.
+        self._is_interrupted = False
         feed.begin(items, self._line, self._expect)
 
     def _expect(self, items: Sequence[pytest.Item]) -> None:
@@ -240,6 +250,13 @@ class Pool:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
         return time.perf_counter() - start
 
+    def begin_tear_down(self) -> None:
+        """Note that the calling test is about to be torn down, for which it is interrupted no more."""
+        flight = self.flight()
+        if flight is not None:
+            flight.is_tearing_down = True
+            flight.strand.is_cancelled = False  # it has paid no heed
+
     def before_tear_down(self) -> None:
         """Wait until it is known what has to be torn down with the calling test."""
         flight = self.flight()
@@ -262,6 +279,12 @@ class Pool:
         strand = self._trio_session.strand
         return None if strand is None else self._flights.get(strand.outermost)
 
+    def _flight_with_turn(self) -> Flight | None:
+        """Return the test in flight that keeps the thread, if it is known.  In any thread."""
+        state = self.states.in_place
+        flights = list(self._flights.values())
+        return next((each for each in flights if each.state is state), None)
+
     def _item_at_hand(self) -> pytest.Item | None:
         flight = self.flight()
         return self._item_alone if flight is None else flight.item
@@ -282,8 +305,15 @@ class Pool:
     def note_error(self, error: BaseException) -> None:
         """Note what the calling test is about to report."""
         flight = self.flight()
-        if flight is not None and self._first_error is not None:
-            flight.interrupt = error if isinstance(error, KeyboardInterrupt) else None
+        if flight is None:
+            return
+        flight.interrupt = None
+        if self._is_interrupted and is_cancelled(error):
+            flight.interrupt = (
+                KeyboardInterrupt()
+            )  # it was not blocked when it was to be interrupted
+        elif self._first_error is not None and isinstance(error, KeyboardInterrupt):
+            flight.interrupt = error
 
     def _count_failed(self, report: pytest.TestReport, flight: Flight | None) -> None:
         """Stop if there are enough failures, before their reports are handed on.
@@ -396,20 +426,34 @@ class Pool:
         if self._first_error is None:
             self._first_error = error
             self.stop()
-            self.interrupt()
+            self._interrupt(self._called())
             if isinstance(error, KeyboardInterrupt) and self._stretch is not None:
                 strand.loop.ctrl_c.note_interrupt(self._stretch)
 
     def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in all tests, where they wait.  Not a checkpoint."""
-        for flight in self._flights.values():
-            flight.strand.interrupt()
-            flight.strand.cancel()
+        """Raise KeyboardInterrupt in the tests, where they wait.  Not a checkpoint.
+
+        Tear-downs are left to end, unless there is nothing else to interrupt.
+        """
+        self._interrupt(self._called() or list(self._flights.values()))
 
     def cancel(self) -> None:
-        """Cancel all tests.  Not a checkpoint."""
-        for flight in self._flights.values():
+        """Cancel what is interrupted.  Not a checkpoint."""
+        for flight in self._called():
             flight.strand.cancel()
+
+    def _called(self) -> list[Flight]:
+        return [flight for flight in self._flights.values() if not flight.is_tearing_down]
+
+    def _interrupt(self, flights: list[Flight]) -> None:
+        self._is_interrupted = True
+        for flight in flights:
+            strand = flight.strand
+            strand.interrupt()
+            if flight.is_tearing_down:
+                strand.loop.ctrl_c.cancel_wait(strand)  # what comes after it is torn down
+            else:
+                strand.cancel()
 
     def put_state_of(self, strand: Strand | None) -> None:
         """Put the state of the test in place whose strand it is."""

@@ -9,14 +9,17 @@ Pinned by ``tests/test_parallel_crashes.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import trio
 
 from ._session import Others, TrioSession
 from ._wreck import LoopLost
+
+if TYPE_CHECKING:
+    from ._strands import Strand
 
 _Fixture = pytest.FixtureDef[Any]
 
@@ -26,12 +29,15 @@ class Flight(Protocol):
 
     @property
     def item(self) -> pytest.Item: ...
+    @property
+    def strand(self) -> Strand: ...
 
 
 class OthersInFlight(Others):
     """The tests in flight, as the one sees them that calls.
 
-    ``present`` returns the caller's, ``flights`` all.
+    ``present`` returns the caller's, ``flights`` all; ``with_turn`` the one that keeps the thread, if it is
+    known.  ``is_leaving`` says whether a node is being torn down, and ``hold`` keeps others from it.
     """
 
     def __init__(
@@ -39,10 +45,17 @@ class OthersInFlight(Others):
         session: TrioSession,
         present: Callable[[], Flight | None],
         flights: Callable[[], Collection[Flight]],
+        with_turn: Callable[[], Flight | None],
+        *,
+        is_leaving: Callable[[object], bool],
+        hold: Callable[[object], AbstractContextManager[None]],
     ) -> None:
         self._session = session
         self._present = present
         self._flights = flights
+        self._with_turn = with_turn
+        self._is_leaving = is_leaving
+        self._hold = hold
         #: Those that wait here, and do nothing else.
         self._parked: list[Flight] = []
         self._is_sweeping = False
@@ -56,11 +69,11 @@ class OthersInFlight(Others):
         return self._present() is not None
 
     @contextmanager
-    def out_of(self, fixturedef: _Fixture) -> Iterator[bool]:
+    def out_of(self, fixturedef: _Fixture, node: object) -> Iterator[bool]:
         """See the base class."""
         me = self._present()
-        if me is None:
-            yield True
+        if me is None or self._is_leaving(node):
+            yield me is None
             return
         uses = self._session.crashes.uses
         is_user = uses(me.item, fixturedef)
@@ -77,10 +90,16 @@ class OthersInFlight(Others):
                 return
             self._is_sweeping = True
             try:
-                yield True
+                with self._hold(node):  # so that it is not left meanwhile
+                    yield not self._is_leaving(node)
             finally:
                 self._is_sweeping = False
                 self.note_change()
+
+    def have_turn(self, strand: Strand | None) -> bool:
+        """See the base class."""
+        flight = self._with_turn()
+        return flight is not None and flight.strand is not strand
 
     def wait_for_sweep(self, fixturedef: _Fixture) -> None:
         """Return when the fixture does not live any more, if it has crashed."""

@@ -71,6 +71,12 @@ class ParallelHooks:
             self._pool.give_fixtures(item)
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        """Note that the test is torn down."""
+        if self._pool is not None:
+            self._pool.begin_tear_down()
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """Note a test that is interrupted; with "--pdb" pytest would go on with it."""
         if self._pool is not None and call.excinfo is not None:

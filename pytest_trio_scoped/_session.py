@@ -94,13 +94,17 @@ class Others:
         """Whether others may be in flight beside the test at hand."""
         return False
 
-    def out_of(self, fixturedef: Any) -> AbstractContextManager[bool]:
+    def out_of(self, fixturedef: Any, node: Any) -> AbstractContextManager[bool]:
         """Keep them out of a fixture that has crashed, in a block; it gets whether that is the caller's task.
 
         If the caller uses the fixture, first wait until those have come here, or have ended, that use it too.
-        If it does not, it is the task of those.
+        If it does not, it is the task of those; or of who tears ``node`` down, to which the fixture belongs.
         """
         return nullcontext(True)
+
+    def have_turn(self, strand: Strand | None) -> bool:
+        """Say whether others than the test in ``strand`` keep the thread.  In any thread."""
+        return False
 
 
 class TimeLimit:
@@ -277,9 +281,9 @@ class TrioSession:
             return
         raise raised
 
-    def system_tasks(self) -> frozenset[trio.lowlevel.Task]:
-        """Return the system tasks that somebody has started on the session's loop, if there is one."""
-        return frozenset() if self._loop is None else self._loop.system_tasks()
+    def stray_tasks(self) -> frozenset[trio.lowlevel.Task]:
+        """Return the tasks on the session's loop, if there is one, that nobody waits for."""
+        return frozenset() if self._loop is None else self._loop.stray_tasks()
 
     def note_get(self, request: pytest.FixtureRequest, argname: str) -> None:
         """Note what a fixture has got with ``request.getfixturevalue``."""

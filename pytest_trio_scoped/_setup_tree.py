@@ -52,6 +52,8 @@ class SetupTree(SetupState):
         self._again: set[pytest.Item] = set()
         #: For each node, how many of its tests are to come or present.
         self._users: Counter[Any] = Counter()
+        #: Those that are being torn down.
+        self._leaving: set[_Node] = set()
         self.expect(items)
 
     def expect(self, items: Iterable[pytest.Item]) -> None:
@@ -128,9 +130,21 @@ class SetupTree(SetupState):
                 if not self._users[node]:
                     errors += self._leave(node)
         if len(errors) == 1:
+            # One that shows no frame at all crashes pytest before 9.0.
+            __tracebackhide__ = not isinstance(errors[0], BaseExceptionGroup)
             raise errors[0]
         if errors:
+            __tracebackhide__ = False
             raise BaseExceptionGroup("errors during test teardown", errors[::-1])
+
+    def addfinalizer(self, finalizer: Callable[[], object], node: _Node) -> None:
+        """Let ``finalizer`` be called when ``node`` is left, which may be one of another test."""
+        assert node in self._stack, node
+        self._stack[node][0].append(finalizer)
+
+    def is_leaving(self, node: _Node) -> bool:
+        """Say whether ``node`` is being torn down."""
+        return node in self._leaving
 
     def give_up(self, items: Iterable[pytest.Item]) -> None:
         """Note that ``items`` will not come, so that nothing is kept for them."""
@@ -140,17 +154,23 @@ class SetupTree(SetupState):
 
     def _leave(self, node: _Node) -> list[BaseException]:
         """Tear ``node`` down as pytest does; return what it raises."""
+        self._leaving.add(node)
         alone = SetupState()
         alone.stack[node] = entry = self._stack.pop(node)
         try:
             alone.teardown_exact(None)
         except _OUTCOMES as error:
+            __tracebackhide__ = not isinstance(
+                error, BaseExceptionGroup
+            )  # else pytest 8.4 breaks down
             return [error]
-        except BaseException:
+        except BaseException as error:
+            __tracebackhide__ = not isinstance(error, BaseExceptionGroup)
             if entry[0]:  # what Ctrl-C has left is torn down at the end
                 self._stack[node] = entry
             raise
         finally:
+            self._leaving.remove(node)
             self._on_left(node)
         return []
 

@@ -35,6 +35,7 @@ class Flight:
         self.item = item
         self.strand: Strand
         self.state: OwnState | None = None
+        self.is_tearing_down = False
         #: Its reports.
         self.held: Held = []
         #: What it was interrupted by, when another one had ended the run.

@@ -90,6 +90,11 @@ class Supervisor:
         # The second question alone would do, but it asks the clock as well.
         return is_cancelled(self._cancel_status) and self._nursery.cancel_scope.cancel_called
 
+    @property
+    def children(self) -> frozenset[trio.lowlevel.Task]:
+        """The tasks that run in its nursery."""
+        return self._nursery.child_tasks
+
     def has_children(self, *, besides: trio.lowlevel.Task | None = None) -> bool:
         """Say whether tasks run in its nursery, not counting the one ``besides``."""
         return not self._nursery.child_tasks <= {besides}

@@ -204,6 +204,10 @@ class Watch:
             # Sync code that is not ours to end; it counts if something is waited for after it.
             self._session.alarms.set(self, _POLL, self.expire)
             return
+        if self._session.others.have_turn(self._strand):
+            # It waits for the others' code, maybe, and does not end before the loop gets there.
+            loop.run_soon(partial(self._cancel_if_not_kept_waiting, loop, time.monotonic()))
+            return
         self._failure = self._tell(_errors.NOT_CANCELLED)  # if it ends before the loop gets there
         self._ask(loop, self._cancel)
 
@@ -239,6 +243,13 @@ class Watch:
         return f"{self._text}\n" + "\n\n".join(details)
 
     # ---------------------------------------------------------------- on the loop
+
+    def _cancel_if_not_kept_waiting(self, loop: Loop, since: float) -> None:
+        """Cancel it, or give it the whole limit again if it was sync code of others that kept the thread."""
+        if time.monotonic() < since + _POLL:
+            self._cancel(loop)
+        elif not self.is_over:
+            self._session.alarms.set(self, self._seconds, self.expire)
 
     def _cancel(self, loop: Loop) -> None:
         self._session.alarms.drop(self)

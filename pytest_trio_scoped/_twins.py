@@ -6,6 +6,7 @@ Imported at the first async need.
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
@@ -44,6 +45,7 @@ def run_inside(
 
 def prepare_requests(session: TrioSession, arguments: Arguments, context: Context) -> None:
     """Let finalizers that are added inside run inside, and in the same context."""
+    loop = session.present_loop
     for request in arguments.values():
         if not isinstance(request, pytest.FixtureRequest):
             continue
@@ -53,6 +55,8 @@ def prepare_requests(session: TrioSession, arguments: Arguments, context: Contex
 
         def run(finalizer: Finalizer, name: str = name, owner: Any = owner) -> Any:
             __tracebackhide__ = True
+            if loop is not None and not loop.is_open:
+                return _unwind(finalizer, context)
             function = partial(run_inside, session, finalizer, {}, name=name, context=context)
             return function() if owner is None else session.crashes.tear_down(owner, function)
 
@@ -60,6 +64,14 @@ def prepare_requests(session: TrioSession, arguments: Arguments, context: Contex
         watch_get(request, partial(session.note_get, request), open_one)
         session.choice.for_request(request)
         run_finalizers_with(request, run)
+
+
+def _unwind(finalizer: Finalizer, context: Context) -> None:
+    """Call a finalizer after the loop has ended, as far as it goes without waiting."""
+    with in_context(context):
+        value = finalizer()
+    if inspect.iscoroutine(value):
+        value.close()
 
 
 def open_nursery(
@@ -194,6 +206,7 @@ class FixtureTwin:
             value = lifetime.open(*requesters)
         except NoYield:
             raised: BaseException = ValueError(_errors.NO_YIELD.format(name=request.fixturename))
+            raised.add_note(fixture_source(self._function)[1])
         except LoopLost as lost:
             with contextlib.suppress(BaseException):
                 lifetime.lose()

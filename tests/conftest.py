@@ -17,6 +17,7 @@ _SLOW = {
     "test_finalizers_order",
     "test_fixtures_like_sync",
     "test_how_to",
+    "test_fault_table",
     "test_hypothesis",
     "test_parallel_docs",
     "test_parallel_random",

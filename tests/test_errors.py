@@ -278,7 +278,7 @@ TEXTS: dict[str, tuple[dict[str, Any], str]] = {
     "LEAKED_TASKS": (
         {"nodeid": "test_it.py::test_a", "names": "'endless'"},
         (
-            "test_it.py::test_a has left system tasks running: 'endless'.\n"
+            "test_it.py::test_a has left tasks running that nobody waits for: 'endless'.\n"
             "Start them in a nursery, or let them end with the test."
         ),
     ),

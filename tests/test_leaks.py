@@ -147,7 +147,10 @@ def test_system_tasks_that_outlive_their_test_are_named_there(suite: Suite) -> N
     )
     result = suite.run_subprocess("-W", "default")
     assert set(result.outcomes.values()) == {"passed"}
-    assert "test_guilty has left system tasks running: 'test_it.endless'." in result.output
+    assert (
+        "test_guilty has left tasks running that nobody waits for: 'test_it.endless'."
+        in result.output
+    )
     assert "test_after has left" not in result.output
     strict = suite.run_subprocess()
     assert strict.phases["test_guilty"] == "passed passed failed"
@@ -193,3 +196,23 @@ def test_a_system_task_that_is_about_to_end_is_no_leak(suite: Suite) -> None:
         """
     )
     assert set(suite.run_subprocess().outcomes.values()) == {"passed"}
+
+
+def test_a_task_that_is_left_in_the_nursery_around_the_test_is_named(suite: Suite) -> None:
+    suite.tests(
+        """
+        async def endless():
+            await trio.sleep_forever()
+        async def test_before(): await trio.sleep(0)
+        async def test_guilty():
+            trio.lowlevel.current_task().parent_nursery.start_soon(endless)
+        async def test_after(): await trio.sleep(0)
+        async def test_last(): await trio.sleep(0)
+        """
+    )
+    result = suite.run("-W", "default")
+    assert set(result.outcomes.values()) == {"passed"}
+    assert result.output.count("has left tasks running") == 1
+    assert "test_guilty has left tasks running that nobody waits for: 'test_it.endless'" in (
+        result.output
+    )

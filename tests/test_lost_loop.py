@@ -274,3 +274,26 @@ def test_what_the_end_of_the_loop_has_cancelled_is_set_up_anew(suite: Suite) -> 
         "test_later": "passed",
     }
     assert result.trace == ["set up wide", "set up wide"]
+
+
+def test_sync_finalizers_of_an_async_fixture_are_called_all_the_same(suite: Suite) -> None:
+    suite.tests(
+        """
+        def die():
+            raise OSError("the end")
+        async def wait():
+            trace("never")
+        @pytest.fixture
+        async def thing(request):
+            request.addfinalizer(lambda: trace("sync"))
+            request.addfinalizer(wait)
+        async def test_it(thing):
+            trio.lowlevel.current_trio_token().run_sync_soon(die)
+            await trio.sleep_forever()
+        """
+    )
+    result = suite.run_subprocess()
+    assert result.trace == ["sync"]
+    assert result.phases == {"test_it": "passed failed passed"}
+    assert result.output.count("OSError: the end") <= 2
+    assert "TrioInternalError" not in result.output

@@ -224,3 +224,70 @@ def test_many_loops_may_be_lost(suite: Suite, number: int) -> None:
     )
     result = suite.run_subprocess(f"--trio-parallel={number}")
     assert list(result.outcomes.values()) == ["failed"] * 6, result.output
+
+
+def test_a_crash_that_a_test_of_another_module_comes_to_know(suite: Suite) -> None:
+    """It is told at the end of its own module, although it is torn down by the other test."""
+    suite.write(
+        "test_a.py",
+        """
+        import pytest, trio
+        import helper
+
+        @pytest.fixture(scope="module")
+        async def server():
+            async def background():
+                await helper.go.wait()
+                raise LookupError("in the background")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(background)
+                yield
+
+        async def test_user(server): pass
+
+        async def test_last():
+            await helper.is_over.wait()
+        """,
+    )
+    suite.write(
+        "test_b.py",
+        """
+        import trio, trio.testing
+        import helper
+
+        async def test_other():
+            while helper.users:
+                await trio.lowlevel.checkpoint()
+            helper.go.set()
+            await trio.testing.wait_all_tasks_blocked()
+
+        async def test_next(): helper.is_over.set()
+        """,
+    )
+    suite.write(
+        "helper.py",
+        """
+        import trio
+        go, is_over, users = trio.Event(), trio.Event(), ["test_user"]
+        """,
+    )
+    suite.write(
+        "conftest.py",
+        """
+        import pytest
+        @pytest.hookimpl(trylast=True)
+        def pytest_runtest_teardown(item):
+            import helper
+            if item.name in helper.users:
+                helper.users.remove(item.name)
+        """,
+    )
+    result = suite.run("--trio-parallel=3")
+    assert result.phases == {
+        "test_user": "passed passed passed",
+        "test_last": "passed passed failed",
+        "test_other": "passed passed passed",
+        "test_next": "passed passed passed",
+    }, result.output
+    assert "LookupError: in the background" in result.output
+    assert "AssertionError" not in result.output

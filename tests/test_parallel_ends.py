@@ -456,3 +456,70 @@ def test_a_loop_of_ones_own_is_refused_among_others(suite: Suite) -> None:
     assert result.outcomes["test_b"] == "passed"
     assert result.outcomes["test_a"] == "error"
     assert "Mark the test 'trio_exclusive'." in result.output
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGINT)", "pytest.exit('enough')"])
+def test_who_is_set_up_or_torn_down_when_the_run_ends(suite: Suite, end: str) -> None:
+    """Whatever step they are at: no test fails by it, and tear-downs end as they should."""
+    suite.tests(
+        f"""
+    import os, signal
+
+    @pytest.fixture
+    async def slow(request):
+        number = request.node.callspec.params["number"]
+        await pause(number)
+        trace(f"up {{number}}")
+        try:
+            yield
+        finally:
+            trace(f"down {{number}}")
+            await pause(9 - number)
+            trace(f"gone {{number}}")
+
+    async def pause(steps):
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
+
+    @pytest.mark.parametrize("number", range(10))
+    async def test_it(slow, number):
+        if number == 4:
+            {end}
+            await trio.sleep_forever()
+        if number > 4:
+            await trio.sleep_forever()
+    """
+    )
+    result = suite.run_subprocess("--trio-parallel=10")
+    assert result.exit_code == pytest.ExitCode.INTERRUPTED, result.output
+    assert "failed" not in " ".join(result.phases.values()), result.output
+    traced = [line.split() for line in result.trace]
+    numbers = {
+        kind: sorted(number for each, number in traced if each == kind)
+        for kind in ("up", "down", "gone")
+    }
+    assert numbers["up"] == numbers["down"]
+    # All but one that was cancelled in the step in which it had been set up.
+    assert set("01234") <= set(numbers["gone"])
+
+
+def test_sync_code_of_one_test_takes_no_time_from_others(suite: Suite) -> None:
+    suite.tests(
+        """
+    import time
+
+    async def test_guilty():
+        await trio.lowlevel.checkpoint()
+        time.sleep(0.8)
+        await trio.sleep_forever()
+
+    @pytest.mark.parametrize("number", range(3))
+    async def test_other(number):
+        await trio.sleep(0.02)
+    """
+    )
+    result = suite.run_subprocess("--trio-parallel=4", "--trio-timeout=0.5")
+    assert result.outcomes == {
+        "test_guilty": "failed",
+        **{f"test_other[{number}]": "passed" for number in range(3)},
+    }, result.output

@@ -349,7 +349,7 @@ def test_a_system_task_is_told_at_each_test_that_was_called_when_it_began(suite:
         async def test_late(after_the_leak): is_late_called.set()
     """)
     output = suite.run("-W", "default", AT_ONCE).output
-    told = re.findall(r"PytestWarning: test_it.py::(\w+) has left system tasks running", output)
+    told = re.findall(r"PytestWarning: test_it.py::(\w+) has left tasks running", output)
     assert sorted(told) == ["test_guilty", "test_innocent"]
 
 

@@ -766,3 +766,33 @@ def test_a_sync_tear_down_that_fails_looks_as_without_the_plugin(suite: Suite, e
         output = run_quietly(suite, *plugin).output
         outputs.append(output[output.index("= ERRORS =") : output.rindex(" in ")])
     assert outputs[0] == outputs[1]
+
+
+def test_a_task_in_the_nursery_fixture_shows_the_users_frames_only(suite: Suite) -> None:
+    suite.tests(
+        """
+        async def fail():
+            raise OSError("boom")
+        async def test_a(nursery):
+            nursery.start_soon(fail)
+            await trio.sleep_forever()
+        """
+    )
+    output = suite.run().output
+    assert "OSError: boom" in output
+    assert "__aexit__" not in output
+
+
+def test_a_fixture_that_does_not_yield_is_pointed_at(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.fixture
+        async def thing():
+            if False:
+                yield
+        async def test_a(thing): pass
+        """
+    )
+    result = suite.run()
+    assert "ValueError: thing did not yield a value" in result.output
+    assert "test_it.py:5" in result.output, result.output
