@@ -3,11 +3,14 @@
 pytest lets each set-up of a fixture leave a finalizer on every fixture that it takes as an argument, so
 that dependents are torn down first.  It stays there after the dependent has been torn down, to the end
 of the wider scope: ten thousand tests leave ten thousand finalizers that do nothing on a session fixture,
-each with the request of a test that is long over (pytest's issue 4871).  The node of a wide scope
-collects them too, when a fixture is set up in it for one parameter after the other.
+each with the request of a test that is long over (pytest's issue 4871).
 
 So each set-up that leaves something on what outlives it gets one finalizer more, the first, and thus the
 last to be called.  It takes back what the set-up has left.  All others stay, in their order.
+
+The node of a wide scope collects them too, when a fixture is set up in it for one parameter after the other.
+There the last one stays, until the next set-up: pytest-rerunfailures puts the finalizers of a node aside and
+back, and what is set up in between is torn down by the one that was there before.
 
 Pinned by ``tests/test_finalizers.py``.
 """
@@ -19,7 +22,13 @@ from typing import Any
 
 import pytest
 
-from ._pytest_names import finishers_of_node, finishers_with, item_of, withdraw_finisher
+from ._pytest_names import (
+    drop_finishers,
+    finishers_of_node,
+    finishers_with,
+    item_of,
+    withdraw_finisher,
+)
 
 _Fixture = pytest.FixtureDef[Any]
 
@@ -38,7 +47,7 @@ class FinalizerHooks:
         if request.node is not item_of(request):
             self._wide.add(fixturedef)
             fixturedef.addfinalizer(partial(self._leave, fixturedef))
-            lists += finishers_of_node(request)
+            drop_finishers(fixturedef, finishers_of_node(request))
         if lists:
             fixturedef.addfinalizer(partial(withdraw_finisher, fixturedef, request, lists))
 

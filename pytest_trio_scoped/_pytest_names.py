@@ -45,6 +45,7 @@ __all__ = [
     "copy_definition",
     "definitions",
     "definitions_of",
+    "drop_finishers",
     "execute_definition",
     "explained_without",
     "fill_first",
@@ -107,6 +108,7 @@ def call_fixture_function(
 
     A copy of its ten lines would replace it.
     """
+    __tracebackhide__ = True
     return call_fixture_func(function, request, arguments)
 
 
@@ -440,6 +442,15 @@ def finishers_of_node(request: pytest.FixtureRequest) -> list[Finalizers]:
     except (AttributeError, LookupError, TypeError):
         return []
     return [finalizers] if type(finalizers) is list else []
+
+
+def drop_finishers(fixturedef: pytest.FixtureDef[Any], lists: list[Finalizers]) -> None:
+    """Drop all finishers of a fixture that is not set up, whatever request they have."""
+    for finalizers in lists:
+        for index in range(len(finalizers) - 1, -1, -1):
+            finalizer = finalizers[index]
+            if type(finalizer) is functools.partial and finalizer.func == fixturedef.finish:
+                del finalizers[index]
 
 
 def withdraw_finisher(

@@ -206,7 +206,6 @@ class FixtureTwin:
             value = lifetime.open(*requesters)
         except NoYield:
             raised: BaseException = ValueError(_errors.NO_YIELD.format(name=request.fixturename))
-            raised.add_note(fixture_source(self._function)[1])
         except LoopLost as lost:
             with contextlib.suppress(BaseException):
                 lifetime.lose()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import random
 
 import hypothesis.stateful  # noqa: F401  (once, not in each inner run, which forgets what it imports)
 import pytest
@@ -30,6 +32,7 @@ _SLOW = {
     "test_timeline_browser",
     "test_timeouts",
     "test_trio_thread",
+    "test_twin_suites",
 }
 
 
@@ -38,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem in _SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_report_header() -> str:
+    """Choose the seed of random suites, if the environment does not, for workers of xdist as well."""
+    seed = os.environ.setdefault("TRIO_SCOPED_SEED", str(random.SystemRandom().randrange(2**32)))
+    return f"random suites from TRIO_SCOPED_SEED={seed}"
 
 
 @pytest.fixture

@@ -587,3 +587,28 @@ def test_sync_{number}(gen, late, outside, x, nursery): pass
     # The first tests set up what stays; the last one tears it down.
     asynchronous, sync = set(result.trace[2:-2:2]), set(result.trace[3:-1:2])
     assert (len(asynchronous), len(sync)) == (1, 1)
+
+
+def test_the_last_finisher_stays_with_the_node(suite: Suite) -> None:
+    # pytest-rerunfailures puts the finalizers of wide nodes aside and back, and counts on it.
+    suite.write(
+        "conftest.py",
+        """
+        import functools
+        from trace import trace
+        def pytest_fixture_post_finalizer(fixturedef, request):
+            finalizers, _ = request.session._setupstate.stack.get(request.node, ([], None))
+            kept = [each for each in finalizers if getattr(each, "func", None) == fixturedef.finish]
+            trace(f"{fixturedef.argname} has {len(kept)}")
+        """,
+    )
+    suite.tests("""
+        @pytest.fixture(scope="module", params=[1, 2, 3])
+        async def wide(request):
+            yield
+        async def test_a(wide): pass
+    """)
+    result = suite.run()
+    assert set(result.outcomes.values()) == {"passed"}
+    # At the end of the module its node is gone.
+    assert result.trace == ["wide has 1", "wide has 1", "wide has 0"]

@@ -783,16 +783,46 @@ def test_a_task_in_the_nursery_fixture_shows_the_users_frames_only(suite: Suite)
     assert "__aexit__" not in output
 
 
-def test_a_fixture_that_does_not_yield_is_pointed_at(suite: Suite) -> None:
-    suite.tests(
-        """
+def test_the_place_that_asks_for_a_parametrized_fixture_is_told(suite: Suite) -> None:
+    source = """
+        @pytest.fixture(params=[1, 2])
+        async def thing(request):
+            await pause()
+
         @pytest.fixture
-        async def thing():
-            if False:
-                yield
-        async def test_a(thing): pass
-        """
-    )
-    result = suite.run()
-    assert "ValueError: thing did not yield a value" in result.output
-    assert "test_it.py:5" in result.output, result.output
+        async def other(request):
+            request.getfixturevalue("thing")
+
+        async def test_a(request):
+            await pause()
+            request.getfixturevalue("thing")
+
+        async def test_b(other):
+            await pause()
+    """
+    result = assert_like_sync(suite, source)
+    assert set(result.outcomes.values()) == {"failed", "error"}
+    assert "test_it.py:11" in result.output
+    assert "test_it.py:15" in result.output
+
+
+@pytest.mark.parametrize("style", ["auto", "short"])
+def test_a_sync_set_up_that_fails_beside_an_open_loop_shows_no_frame_of_ours(
+    suite: Suite, style: str
+) -> None:
+    library = """
+        @pytest.fixture
+        def broken():
+            raise ValueError("sync") from LookupError("cause")
+    """
+    # The frames in the module of the test would hide all above them.
+    source = """
+        from test_library import broken
+
+        async def test_a():
+            await pause()
+
+        def test_b(broken):
+            pass
+    """
+    assert_like_sync(suite, {"library": library, "it": source}, f"--tb={style}")
