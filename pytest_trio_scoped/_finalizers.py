@@ -9,8 +9,9 @@ So each set-up that leaves something on what outlives it gets one finalizer more
 last to be called.  It takes back what the set-up has left.  All others stay, in their order.
 
 The node of a wide scope collects them too, when a fixture is set up in it for one parameter after the other.
-There the last one stays, until the next set-up: pytest-rerunfailures puts the finalizers of a node aside and
-back, and what is set up in between is torn down by the one that was there before.
+There the last one stays, until the next set-up, there or for another node: pytest-rerunfailures puts the
+finalizers of a node aside and back, and what is set up in between is torn down by the one that was there
+before.
 
 Pinned by ``tests/test_finalizers.py``.
 """
@@ -23,6 +24,7 @@ from typing import Any
 import pytest
 
 from ._pytest_names import (
+    Finalizers,
     drop_finishers,
     finishers_of_node,
     finishers_with,
@@ -39,6 +41,8 @@ class FinalizerHooks:
     def __init__(self) -> None:
         #: The live fixtures that may outlive a test; what is left on others ends with the test.
         self._wide: set[_Fixture] = set()
+        #: The node for which each was set up last, and where its finalizers are.
+        self._last: dict[_Fixture, tuple[object, list[Finalizers]]] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: _Fixture, request: pytest.FixtureRequest) -> None:
@@ -47,7 +51,10 @@ class FinalizerHooks:
         if request.node is not item_of(request):
             self._wide.add(fixturedef)
             fixturedef.addfinalizer(partial(self._leave, fixturedef))
-            drop_finishers(fixturedef, finishers_of_node(request))
+            node, left = self._last.get(fixturedef, (None, []))
+            here = finishers_of_node(request)
+            drop_finishers(fixturedef, here if node is request.node else [*here, *left])
+            self._last[fixturedef] = (request.node, here)
         if lists:
             fixturedef.addfinalizer(partial(withdraw_finisher, fixturedef, request, lists))
 
