@@ -35,12 +35,26 @@ _SLOW = {
     "test_twin_suites",
 }
 
+#: What of it hangs little on the versions of pytest and Trio as well.
+_ONCE = {
+    "test_benchmarks",
+    "test_how_to",
+    "test_hypothesis",
+    "test_parallel_docs",
+    "test_parallel_xdist",
+    "test_seed",
+    "test_stress_sigint",
+    "test_timeline_browser",
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes long, for ``-m "not slow"``."""
+    """Mark what takes long, for ``-m "not slow"`` and ``-m "not once"``."""
     for item in items:
         if item.path.stem in _SLOW:
             item.add_marker(pytest.mark.slow)
+        if item.path.stem in _ONCE:
+            item.add_marker(pytest.mark.once)
 
 
 def pytest_report_header() -> str:
