@@ -57,10 +57,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.once)
 
 
-def pytest_report_header() -> str:
+def pytest_configure() -> None:
     """Choose the seed of random suites, if the environment does not, for workers of xdist as well."""
-    seed = os.environ.setdefault("TRIO_SCOPED_SEED", str(random.SystemRandom().randrange(2**32)))
-    return f"random suites from TRIO_SCOPED_SEED={seed}"
+    os.environ.setdefault("TRIO_SCOPED_SEED", str(random.SystemRandom().randrange(2**32)))
+
+
+def pytest_report_header() -> str:
+    """Tell the seed."""
+    return f"random suites from TRIO_SCOPED_SEED={os.environ['TRIO_SCOPED_SEED']}"
 
 
 @pytest.fixture
