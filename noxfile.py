@@ -20,14 +20,14 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 
 
-def install(session: nox.Session, *extras: str, constraints: tuple[str, ...] = ()) -> None:
-    """Build the wheel and install it."""
+def install(session: nox.Session, *extras: str, besides: tuple[str, ...] = ()) -> None:
+    """Build the wheel and install it, and the requirements ``besides``."""
     folder = Path(session.create_tmp()) / "wheel"
     for old in folder.glob("*.whl"):
         old.unlink()
     session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), ".")
     (wheel,) = folder.glob("*.whl")
-    session.install(f"{wheel}[{','.join(extras)}]", *constraints)
+    session.install(f"{wheel}[{','.join(extras)}]", *besides)
 
 
 def run_tests(session: nox.Session) -> None:
@@ -38,7 +38,7 @@ def run_tests(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests with the newest dependencies."""
-    install(session, "test", constraints=("pytest-trio",))
+    install(session, "test", besides=("pytest-trio",))
     run_tests(session)
 
 
@@ -46,7 +46,7 @@ def tests(session: nox.Session) -> None:
 def oldest(session: nox.Session) -> None:
     """Run the tests with the oldest dependencies that pyproject.toml allows."""
     limits = [each.replace(">=", "==") for each in PROJECT["project"]["dependencies"]]
-    install(session, "test", constraints=("pytest-trio", *limits))
+    install(session, "test", besides=("pytest-trio", *limits))
     run_tests(session)
 
 

@@ -20,7 +20,7 @@ class Side:
     ini: str = ""
     conftest: str = ""
     imports: str = "import asyncio\nimport trio\n"
-    library: str = "trio"
+    framework: str = "trio"
     is_async: bool = False
     has_autoload: bool = False
     needs: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Side:
 
     @property
     def wait(self) -> str:
-        return f"await {self.library}.sleep(0)" if self.is_async else "pass"
+        return f"await {self.framework}.sleep(0)" if self.is_async else "pass"
 
 
 SYNC = Side("sync twin")
@@ -76,7 +76,7 @@ ANYIO_ASYNCIO = replace(
     ANYIO,
     name="anyio on asyncio",
     conftest=ANYIO.conftest.replace("trio", "asyncio"),
-    library="asyncio",
+    framework="asyncio",
 )
 PYTEST_ASYNCIO = Side(
     "pytest-asyncio",
@@ -85,11 +85,11 @@ PYTEST_ASYNCIO = Side(
 asyncio_mode = auto
 asyncio_default_fixture_loop_scope = session
 asyncio_default_test_loop_scope = session""",
-    library="asyncio",
+    framework="asyncio",
     is_async=True,
 )
 BARE_TRIO = Side("bare trio.run")
-BARE_ASYNCIO = Side("bare asyncio.run", library="asyncio")
+BARE_ASYNCIO = Side("bare asyncio.run", framework="asyncio")
 
 
 def _unused_sides() -> tuple[Side, Side, Side]:
@@ -199,13 +199,13 @@ def write_wait(side: Side, tests: int) -> Files:
 
 
 def write_sleep(side: Side, tests: int) -> Files:
-    wait = f"await {side.library}.sleep({SLEEP})" if side.is_async else ""
+    wait = f"await {side.framework}.sleep({SLEEP})" if side.is_async else ""
     return {**_conftest(side), **_test_files(side, tests, "", wait)}
 
 
 def write_one(side: Side, _tests: int) -> Files:
     """One test, which imports only what it needs."""
-    imports = f"import {side.library}\n" if side.is_async else ""
+    imports = f"import {side.framework}\n" if side.is_async else ""
     side = replace(side, imports=imports)
     return {**_conftest(side), **_test_files(side, 1, "")}
 
@@ -246,7 +246,7 @@ def write_many_fixtures(side: Side, tests: int) -> Files:
 
 
 def write_echo(side: Side, _tests: int) -> Files:
-    module = f"echo_{side.library}"
+    module = f"echo_{side.framework}"
     server = f"""\
 @pytest.fixture(scope="session")
 async def port():

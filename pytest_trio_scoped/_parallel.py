@@ -309,9 +309,8 @@ class Pool:
             return
         flight.interrupt = None
         if self._is_interrupted and is_cancelled(error):
-            flight.interrupt = (
-                KeyboardInterrupt()
-            )  # it was not blocked when it was to be interrupted
+            # It was not blocked when it was to be interrupted.
+            flight.interrupt = KeyboardInterrupt()
         elif self._first_error is not None and isinstance(error, KeyboardInterrupt):
             flight.interrupt = error
 

@@ -160,9 +160,8 @@ class SetupTree(SetupState):
         try:
             alone.teardown_exact(None)
         except _OUTCOMES as error:
-            __tracebackhide__ = not isinstance(
-                error, BaseExceptionGroup
-            )  # else pytest 8.4 breaks down
+            # Else pytest 8.4 breaks down.
+            __tracebackhide__ = not isinstance(error, BaseExceptionGroup)
             return [error]
         except BaseException as error:
             __tracebackhide__ = not isinstance(error, BaseExceptionGroup)

@@ -106,9 +106,8 @@ class Life:
     @property
     def stop(self) -> float:
         """When there was nothing left of it."""
-        closed = (
-            None if self.is_failed else self.closed
-        )  # what a failed set-up has left is kept by pytest
+        # What a failed set-up has left is kept by pytest.
+        closed = None if self.is_failed else self.closed
         times = (closed, self.closing, self.live, self.start)
         return next(time for time in times if time is not None)
 

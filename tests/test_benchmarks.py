@@ -20,11 +20,9 @@ from harness import Suite
 RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
 
 
-def _ratios(row: str, tests: int, tmp_path: Path) -> dict[str, dict[str, Any]]:
-    file = tmp_path / "report.json"
-    command = [sys.executable, str(RUN), "--no-peers", "--rounds=1", f"--only={row}"]
+def _run_script(script: Path, *arguments: str) -> None:
     done = subprocess.run(
-        [*command, f"--tests={tests}", f"--json={file}"],
+        [sys.executable, str(script), *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         check=False,
         capture_output=True,
@@ -32,6 +30,12 @@ def _ratios(row: str, tests: int, tmp_path: Path) -> dict[str, dict[str, Any]]:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _ratios(row: str, tests: int, tmp_path: Path) -> dict[str, dict[str, Any]]:
+    file = tmp_path / "report.json"
+    what = (f"--only={row}", f"--tests={tests}", f"--json={file}")
+    _run_script(RUN, "--no-peers", "--rounds=1", *what)
     (found,) = json.loads(file.read_text())["rows"]
     ratios: dict[str, dict[str, Any]] = found["ratios"]
     return ratios
@@ -50,16 +54,7 @@ def test_others_take_longer(tmp_path: Path) -> None:
 
 
 def test_nothing_grows_with_the_number_of_tests() -> None:
-    command = [sys.executable, str(RUN.with_name("endurance.py")), "--tests=1000"]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    _run_script(RUN.with_name("endurance.py"), "--tests=1000")
 
 
 def test_growth_is_measured(tmp_path: Path) -> None:
