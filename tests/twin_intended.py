@@ -79,8 +79,8 @@ async def test_b(leaves): pass
     ),
     Intended(
         "What pytest loses is torn down at the end",
-        "A tear-down that ends with `SystemExit` or Ctrl-C, or with a `skip` beside an error, keeps pytest "
-        "from the tear-downs that come after it.",
+        "A tear-down that ends with `SystemExit` or Ctrl-C, or with a `skip` or a second `yield` beside an error, "
+        "keeps pytest from the tear-downs that come after it.",
         """
 @pytest.fixture
 async def outer():
