@@ -20,6 +20,8 @@ class Intended:
     sync: str = ""
     ours: str = ""
     arguments: tuple[str, ...] = ()
+    #: The versions of pytest that differ.
+    majors: tuple[int, ...] = (8, 9)
 
 
 INTENDED = (
@@ -76,11 +78,12 @@ async def test_b(leaves): pass
 """,
         sync="  AssertionError:  ",
         ours="",
+        majors=(9,),
     ),
     Intended(
         "What pytest loses is torn down at the end",
-        "A tear-down that ends with `SystemExit` or Ctrl-C, or with a `skip` or a second `yield` beside an error, "
-        "keeps pytest from the tear-downs that come after it.",
+        "A tear-down that ends with `SystemExit` or Ctrl-C, or with a verdict beside an error, keeps pytest "
+        "from the tear-downs that come after it.",
         """
 @pytest.fixture
 async def outer():
@@ -94,6 +97,44 @@ async def test_a(leaves): pass
 """,
         sync="",
         ours="outer is down",
+    ),
+    Intended(
+        "What pytest loses is torn down at the end",
+        "A second `yield` is failed with a verdict.",
+        """
+@pytest.fixture
+async def outer():
+    yield
+    trace("outer is down")
+@pytest.fixture
+async def leaves(request, outer):
+    def fail(): raise Broken
+    request.addfinalizer(fail)
+    yield
+    yield
+async def test_a(leaves): pass
+""",
+        sync="",
+        ours="outer is down",
+    ),
+    Intended(
+        "What pytest loses is torn down at the end",
+        "pytest 8 does not tear down a fixture that a tear-down was the first to ask for.",
+        """
+@pytest.fixture
+async def late():
+    yield
+    trace("late is down")
+@pytest.fixture
+async def asks(request):
+    yield
+    with pytest.raises(AssertionError):
+        request.getfixturevalue("late")
+async def test_a(asks): pass
+""",
+        sync="",
+        ours="late is down",
+        majors=(8,),
     ),
     Intended(
         "A fixture is not torn down by what it no longer uses",
