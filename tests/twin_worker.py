@@ -38,6 +38,8 @@ _DIFFERS = {
     r"Instant\([^)]*\)": "Instant",
     # The state of pytest, with the finalizers that are there.
     r"AssertionError: \(<.*": "AssertionError: (<state>)",
+    # The place in pytest from which it says that there was no yield.
+    r"(/_pytest/fixtures\.py):\d+: ValueError": r"\1:N: ValueError",
 }
 if pytest.version_tuple < (9,):
     # The place of a second yield, which is one line off there in an async generator.
