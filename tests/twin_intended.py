@@ -200,4 +200,4 @@ async def test_a(): pass
 
 def is_intended(lines: list[str]) -> bool:
     """Say whether a run shows what only a suite that was made smaller can come to."""
-    return any(" can't be set up: " in line for line in lines)
+    return any(" can't be set up: " in line or " available fixtures: " in line for line in lines)
