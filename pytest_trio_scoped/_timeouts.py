@@ -200,13 +200,14 @@ class Watch:
         if self.is_over:  # it ended while the alarm went off
             return
         loop = self._session.present_loop
+        if loop is not None and self._session.others.have_turn(self._strand):
+            # It waits for the others' code, maybe, and does not end before the loop gets there.  Asked first:
+            # it may wait for nothing but its turn, and is not to be blamed when it gets that.
+            loop.run_soon(partial(self._cancel_if_not_kept_waiting, loop, time.monotonic()))
+            return
         if loop is None or not self._waits(loop):
             # Sync code that is not ours to end; it counts if something is waited for after it.
             self._session.alarms.set(self, _POLL, self.expire)
-            return
-        if self._session.others.have_turn(self._strand):
-            # It waits for the others' code, maybe, and does not end before the loop gets there.
-            loop.run_soon(partial(self._cancel_if_not_kept_waiting, loop, time.monotonic()))
             return
         self._failure = self._tell(_errors.NOT_CANCELLED)  # if it ends before the loop gets there
         self._ask(loop, self._cancel)

@@ -565,3 +565,31 @@ def test_without_stderr_nothing_is_written(limited: Suite) -> None:
         """,
     )
     assert limited.run_subprocess().outcomes == {"test_a": "passed"}
+
+
+def test_who_waits_for_its_turn_only_is_not_cut_short_for_sync_code_of_others(suite: Suite) -> None:
+    suite.tests(
+        """
+        import time
+        begun = trio.Event()
+        @pytest.fixture(scope="session")
+        async def begins():
+            begun.set()
+        @pytest.fixture(scope="session")
+        async def shared():
+            await begun.wait()
+            await trio.testing.wait_all_tasks_blocked()
+        @pytest.fixture
+        async def blocks(shared):
+            await trio.lowlevel.checkpoint()  # while the other one is on its way back from its wait
+            time.sleep(0.7)
+        @pytest.fixture
+        async def own(shared):
+            await trio.sleep(0.2)
+        @pytest.mark.trio(timeout=None)
+        async def test_first(blocks): pass
+        async def test_beside(begins, own): pass
+        """
+    )
+    result = suite.run("--trio-parallel=2", "--trio-timeout=0.5")
+    assert result.outcomes == {"test_first": "passed", "test_beside": "passed"}, result.output
