@@ -19,6 +19,7 @@ from twin_rendering import HEAD, Renderer, write
 from twin_running import Runner
 from twin_shrinking import shrink
 from twin_suites import difference, problem_with
+from twin_worker import without_sections
 
 _COUNT = int(os.environ.get("TRIO_SCOPED_TWINS", "100"))
 _AT_ONCE = 25
@@ -105,6 +106,25 @@ def test_a_difference_is_found(runner: Runner, step: str) -> None:
     found = difference(_suite(code, step), 0, runner)
     assert found is not None
     assert found.variant == "async"
+
+
+def test_only_what_pytest_alone_shows_is_left_out_of_its_output() -> None:
+    text = """\
+= ERRORS =
+_ ERROR at setup of TestIt.test_a _
+frames of pytest
+_ _ _ _ _
+more frames
+_ ERROR at setup of test_b _
+frames of the suite
+= FAILURES =
+_ TestIt.test_a _
+others
+= short test summary info =
+ERROR test_it.py::TestIt::test_a
+"""
+    left = without_sections(text, {"ERROR at setup of TestIt.test_a"})
+    assert left == text.replace("frames of pytest\n_ _ _ _ _\nmore frames\n", "")
 
 
 def test_a_suite_is_made_as_small_as_it_gets() -> None:

@@ -36,6 +36,8 @@ def runs(source: random.Random, suite: Description) -> list[list[str]]:
         [["--setup-only"]],
         [["--setup-plan"]],
         [["--runxfail"]],
+        [["-Werror:warned"]],
+        [["-q", "--show-capture=log"]],
         [["--deselect", source.choice(nodes)]],
         [["--continue-on-collection-errors", "--strict-markers"]],
     ]

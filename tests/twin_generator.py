@@ -141,6 +141,8 @@ class Generator:
         if self.chance(0.25):
             place.marks = [self._mark(visible) for _ in range(self.random.randint(1, 2))]
         self._cases(place, visible, self.random.randint(0 if place.base else 1, 3))
+        if not place.base and self.chance(0.15):
+            self._parametrize_all(place, visible)
         if not depth and not place.base and self.chance(0.15):
             place.classes.append(self._class(f"{name}::TestInner", visible, [], depth=1))
         kind = "unittest" if place.is_unittest else "class"
@@ -170,7 +172,8 @@ class Generator:
         for name in _SETUPS[kind]:
             if self.chance(probability):
                 key = f"{place.name}::{name}"
-                steps = self._steps.of_function(key, 0.05)
+                is_tear_down = name.lower().startswith("teardown")
+                steps = self._steps.of_function(key, 0.12, is_tear_down=is_tear_down)
                 place.setups.append(SetUp(key, name, [], steps, takes_node=self.chance(0.5)))
 
     # ------------------------------------------------------------------ functions
@@ -249,14 +252,27 @@ class Generator:
             case.marks = [self._mark(visible) for _ in range(self.random.choice([1, 1, 2]))]
         return case
 
+    def _parametrize_all(self, place: Place, visible: set[str]) -> None:
+        """Let a mark of the class pass parameters to its tests, which have to take them."""
+        taken = {each.name for case in place.cases for each in case.parametrized}
+        names = [name for name in sorted(visible & self._indirect) if name not in taken]
+        if not names:
+            return
+        name = self.random.choice(names)
+        for case in place.cases:
+            if name not in case.requests:
+                case.requests.append(name)
+        place.marks.append(f"parametrize({name!r}, [{', '.join(self._values())}], indirect=True)")
+
     def _values(self) -> list[str]:
-        values = self.random.sample(_VALUES, self.random.choice([1, 2, 2, 3]))
-        return [
-            f"pytest.param({value}, marks=pytest.mark.{self._mark(())})"
-            if self.chance(0.06)
-            else value
-            for value in values
-        ]
+        return list(map(self._value, self.random.sample(_VALUES, self.random.choice([1, 2, 2, 3]))))
+
+    def _value(self, value: str) -> str:
+        if self.chance(0.06):
+            return f"pytest.param({value}, marks=pytest.mark.{self._mark(())})"
+        if self.chance(0.03):
+            return f"pytest.param({value}, id='same')"
+        return value
 
     def _mark(self, visible: Iterable[str]) -> str:
         names = sorted(visible)

@@ -57,6 +57,13 @@ def used(key: str, request: Any, *others: object) -> None:
     trace(f"! {key} {node} {', '.join(map(brief, others))}")
 
 
+def seen(instance: Any, key: str) -> None:
+    """Trace what has been called on the instance of a class."""
+    calls = vars(instance).setdefault("calls", [])
+    calls.append(key)
+    trace(f"{type(instance).__name__}: {calls}")
+
+
 def brief(value: object) -> str:
     """Return what to call a value in a trace."""
     return value if isinstance(value, str) else type(value).__name__
@@ -81,6 +88,8 @@ def end(text: str, error: str = "", *, waits: bool = False) -> None:
     trace(f"- {text}")
     if error == "skip":
         pytest.skip(text)
+    if error == "xfail":
+        pytest.xfail(text)
     if error:
         raise Broken(text)
 

@@ -11,7 +11,7 @@ from twin_parts import Case, Code, Description, Fixture, Parametrize, Place, Set
 HEAD = """\
 import unittest
 import pytest
-from twin_life import Broken, block, count, end, hold, log, made, names_in, pause, told, trace, used
+from twin_life import Broken, block, count, end, hold, log, made, names_in, pause, seen, told, trace, used
 
 """
 
@@ -60,7 +60,7 @@ class Renderer:
             name = f"make_{name}"
         end = "trace('- ' + value)"
         body = [f"value = made({_names(repr(fixture.key), 'request', *fixture.requests)})"]
-        body += fixture.steps
+        body += [*_seen(fixture.key, self_), *fixture.steps]
         match fixture.kind:
             case "return":
                 body.append("return value")
@@ -81,14 +81,17 @@ class Renderer:
         arguments = _names("request", *case.requests, *direct)
         marks = [*case.marks, *map(_parametrize, case.parametrized)]
         decorators = "".join(f"@pytest.mark.{each}\n" for each in marks)
-        body = [f"used({case.key!r}, {arguments})", *case.steps]
+        body = [f"used({case.key!r}, {arguments})", *_seen(case.key, self_), *case.steps]
         return decorators + self._function(case, f"{case.name}({self_}{arguments})", body)
 
     def _setup(self, setup: SetUp, self_: str, place: Place) -> str:
         is_of_class = setup.name in ("setup_class", "teardown_class", "setUpClass")
         first = ["cls"] if is_of_class else ["self"] if self_ else []
         passed = ["node"] if setup.takes_node and not is_of_class else []
-        body = [f"used({setup.key!r}, None)", *setup.steps]
+        names = [f"{each}.__name__" for each in (*passed, *first) if each != "self"]
+        body = [f"used({_names(repr(setup.key), 'None', *names)})", *setup.steps]
+        if "self" in first:
+            body[1:1] = _seen(setup.key, self_)
         decorator = "@classmethod\n" if is_of_class else ""
         head = f"{setup.name}({', '.join([*first, *passed])})"
         return decorator + self._function(setup, head, body, is_sync=place.is_unittest)
@@ -99,6 +102,7 @@ class Renderer:
         text = text.replace("WAIT", "await pause()" if is_async else "hold()")
         text = text.replace("WITH", "async with" if is_async else "with")
         define = "async def" if is_async else "def"
+        text = text.replace("DEFINE", define)
         return f"{define} {head}:\n{textwrap.indent(text, '    ')}\n"
 
 
@@ -113,6 +117,10 @@ def _around(around: str, key: str, after: list[str]) -> list[str]:
         case "with":
             return [f"WITH block({key!r}):\n    yield value\n{textwrap.indent(rest, '    ')}"]
     return ["yield value", *after]
+
+
+def _seen(key: str, self_: str) -> list[str]:
+    return [f"seen(self, {key!r})"] if self_ else []
 
 
 def _names(*names: str) -> str:

@@ -21,6 +21,8 @@ MARKS = (
     "xfail(raises=(KeyError, AssertionError), strict=True)",
     "xfail(run=False)",
     "xfail(False, reason='false')",
+    "filterwarnings('error:warned')",
+    "filterwarnings('ignore:warned')",
 )
 #: How a function ends, other than by its last line; more often the usual ways.
 _ERRORS = (
@@ -43,6 +45,8 @@ _VERDICTS = (
     "pytest.fail({0!r}, pytrace=False)",
     "with pytest.raises(KeyError):\n    WAIT",
 )
+#: Beside which nothing else may fail where they end a tear-down, see ``twin_intended.py``.
+_ENDS = ("skip", "xfail")
 #: Those that end the run; and what pytest loses track of in a fixture, see ``twin_intended.py``.
 _LAST_OF_SET_UP = ("pytest.exit({0!r})",)
 _LAST_OF_TEST = (*_LAST_OF_SET_UP, "raise KeyboardInterrupt({0!r})", "raise SystemExit({0!r})")
@@ -60,6 +64,7 @@ _PLAIN = (
 _OF_TEAR_DOWN = (
     *("request.addfinalizer(lambda: end({0!r}))",) * 2,
     "request.addfinalizer(lambda: end({0!r}, waits=True))",
+    "DEFINE finish():\n    WAIT\n    end({0!r})\nrequest.addfinalizer(finish)",
     "request.addfinalizer(lambda: trace(request.node.nodeid))",
     "trace(request.node.nodeid); trace(request.scope); trace(names_in(request))",
 )
@@ -124,25 +129,30 @@ class Steps:
     def of_test(self, key: str, names: Sequence[str], requests: Sequence[str]) -> list[str]:
         """Return what a test does."""
         lines = [*self._some(requests, _OF_REQUEST), *self._get(names, _GET)]
+        if self._chance(0.02):
+            lines.append(self._failing_finalizer())
         if self._chance(0.25):
             lines.append(self._end(_LAST_OF_TEST))
         elif self._chance(0.02):
             lines.append("return {0!r}")
         return self._filled(lines, key)
 
-    def of_function(self, key: str, ends: float) -> list[str]:
+    def of_function(self, key: str, ends: float, *, is_tear_down: bool = False) -> list[str]:
         """Return what a function does that takes nothing; ``ends`` is how probably it fails."""
         lines = self._some((), ())
         if self._chance(ends):
-            lines.append(self._random.choice(_ERRORS))
+            if not is_tear_down:
+                lines.append(self._end(()))
+            elif failure := self._failure():
+                lines.append(self._random.choice(_ERRORS if failure == "error" else _VERDICTS))
         return self._filled(lines, key)
 
     def of_set_up(self, key: str, names: Sequence[str], requests: Sequence[str]) -> list[str]:
         """Return how a fixture is set up."""
         lines = [*self._some(requests, _OF_REQUEST), *self._get(names, _GET)]
         if self._chance(0.01):
-            lines.append(f"request.addfinalizer(lambda: end({{0!r}}, {self._failure()!r}))")
-        if self._chance(0.07):
+            lines.append(self._failing_finalizer())
+        if self._chance(0.08):
             lines.append(self._end(_LAST_OF_SET_UP))
         return self._filled(lines, key)
 
@@ -152,7 +162,8 @@ class Steps:
             # It sets up what is not up yet, and loses it, see ``twin_intended.py``.
             names = [each for each in requests if each not in _OF_BUILT_IN]
         lines = [*self._some(requests, _OF_TEAR_DOWN), *self._get(names, _GET_IN_TEAR_DOWN)]
-        if self._chance(0.07) and (failure := self._failure()):
+        # Only one of them may, where it is a verdict.
+        if self._chance(0.3 if self._has_verdict else 0.07) and (failure := self._failure()):
             lines.append(self._random.choice(_ERRORS if failure == "error" else _VERDICTS))
         return self._filled(lines, key)
 
@@ -175,14 +186,22 @@ class Steps:
         return [choice(ways).replace("{1!r}", repr(each)) for each in names if self._chance(0.1)]
 
     def _end(self, last: Sequence[str]) -> str:
-        return self._random.choice(last if self._chance(0.02) else (*_ERRORS, *_VERDICTS))
+        if last and self._chance(0.02):
+            return self._random.choice(last)
+        return self._random.choice(self._random.choice((_ERRORS, _ERRORS, _VERDICTS)))
+
+    def _failing_finalizer(self) -> str:
+        error = self._failure()
+        return (
+            f"DEFINE finish():\n    WAIT\n    end({{0!r}}, {error!r})\nrequest.addfinalizer(finish)"
+        )
 
     def _failure(self) -> str:
         """Return how a tear-down may fail here, nothing if it may not."""
         if not self._has_verdict:
             return "error"
         may_fail, self._may_fail = self._may_fail, False
-        return "skip" if may_fail else ""
+        return self._random.choice(_ENDS) if may_fail else ""
 
     def _filled(self, lines: list[str], key: str) -> list[str]:
         filled = []

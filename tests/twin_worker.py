@@ -46,8 +46,11 @@ if pytest.version_tuple < (9,):
     _DIFFERS[r"^((?:  )?FOLDER/\S+\.py):\d+ $"] = r"\1:N"
 #: They are among the facts.
 _WARNINGS = re.compile(r"^=+ warnings summary =+\n.*?^-- Docs: [^\n]*\n", re.DOTALL | re.MULTILINE)
-_TRACEBACKS = re.compile(
-    r"^=+ (ERRORS|FAILURES) =+\n.*?(?==+ (warnings summary|short test))", re.DOTALL | re.MULTILINE
+#: The head of what is told of a phase; between frames there are lines without a word.
+_HEAD_OF_SECTION = re.compile(r"^(_+ [^_\n].* _+\n|=+ .* =+\n)", re.MULTILINE)
+#: One error in ``--tb=line`` that comes from elsewhere than the suite.
+_LINE_FROM_ELSEWHERE = re.compile(
+    r"^\S*/(?:_pytest|pluggy|pytest_trio_scoped)/\S+:\d+: .*\n", re.MULTILINE
 )
 
 
@@ -56,6 +59,8 @@ class Recorder:
 
     def __init__(self, folder: Path) -> None:
         self.lines: list[str] = []
+        #: Phases that have failed with an error that comes out of pytest alone, as its output calls them.
+        self.without_frames: set[str] = set()
         self._folder = folder
 
     @pytest.hookimpl(trylast=True)
@@ -71,6 +76,18 @@ class Recorder:
         """Note how the collection of a node has ended."""
         if not report.passed:
             self.lines.append(f"collect {report.nodeid} {report.outcome}: {report.longreprtext}")
+
+    def pytest_fixture_setup(self, fixturedef: Any, request: pytest.FixtureRequest) -> None:
+        """Note what plugins are told of a fixture of the suite."""
+        if fixturedef.argname.isidentifier() and fixturedef.argname[0] != "_":
+            twin_life.lines.append(f"set up {fixturedef.argname} for {request.node.nodeid}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_post_finalizer(self, fixturedef: Any) -> None:
+        """Note it, unless it has not been there any more."""
+        name = fixturedef.argname
+        if fixturedef.cached_result is not None and name.isidentifier() and name[0] != "_":
+            twin_life.lines.append(f"finished {name}")
 
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str) -> None:
         """Note a warning."""
@@ -96,7 +113,11 @@ class Recorder:
         for name, text in report.sections:
             self.lines += [f"  {name}: {each}" for each in text.splitlines()]
         if call.excinfo is not None:
-            self.lines += self.exception(call.excinfo.value, "  ")
+            error = call.excinfo.value
+            self.lines += self.exception(error, "  ")
+            if report.failed and not any(self._places(error)):
+                at = {"setup": "ERROR at setup of ", "teardown": "ERROR at teardown of "}
+                self.without_frames.add(f"{at.get(call.when, '')}{report.head_line}")
         return report
 
     def exception(self, error: BaseException, indent: str) -> Generator[str]:
@@ -154,9 +175,9 @@ def run(folder: Path, arguments: list[str], *, is_with_plugin: bool) -> list[str
                 del sys.modules[name]
         importlib.invalidate_caches()
     text = _without_paths(output.getvalue(), folder)
-    if any(line.endswith(" at nowhere") for line in recorder.lines):
-        # Then the frames of pytest are all that is shown.
-        text = _TRACEBACKS.sub("", text)
+    if "--tb=line" in arguments:
+        text = _LINE_FROM_ELSEWHERE.sub("", text)
+    text = without_sections(text, recorder.without_frames)
     text = _without_frames_of_pytest(_WARNINGS.sub("", text))
     facts = [*recorder.lines, "", *twin_life.lines, ""]
     return [
@@ -167,6 +188,15 @@ def run(folder: Path, arguments: list[str], *, is_with_plugin: bool) -> list[str
 
 def _without_paths(text: str, folder: Path) -> str:
     return text.replace(str(folder), "FOLDER").replace(str(folder.parent), "ABOVE")
+
+
+def without_sections(text: str, titles: set[str]) -> str:
+    """Return the text without what is shown of these phases: the frames of pytest, and nothing else."""
+    first, *parts = _HEAD_OF_SECTION.split(text)
+    sections = zip(parts[::2], parts[1::2], strict=True)
+    return first + "".join(
+        head if head.strip("_ \n") in titles else head + body for head, body in sections
+    )
 
 
 def _without_frames_of_pytest(text: str) -> str:
