@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest._code import Source
+from _pytest._code import Source, filter_traceback
 from _pytest.compat import getlocation
 from _pytest.debugging import pytestPDB
 from _pytest.fixtures import (
@@ -75,6 +75,7 @@ __all__ = [
     "set_up_apart",
     "set_up_fixtures",
     "set_ups_passed_to",
+    "shows_frames",
     "tell_request",
     "visible_definitions",
     "withdraw_finisher",
@@ -570,6 +571,15 @@ def fixture_source(function: Callable[..., Any]) -> tuple[str, str]:
     ``inspect`` would replace them.
     """
     return str(Source(function).indent()), getlocation(function)
+
+
+def shows_frames(error: BaseException) -> bool:
+    """Say whether pytest shows a frame of the traceback: one that is not its own, and not hidden.
+
+    An error that shows none needs a frame of ours.  A copy of the test for pytest's own would replace it.
+    """
+    shown = pytest.ExceptionInfo.from_exception(error)
+    return any(filter_traceback(each) and not each.ishidden(shown) for each in shown.traceback)
 
 
 def register_fixture(

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ._pytest_names import SetupState
+from ._pytest_names import SetupState, shows_frames
 
 _Node = Any
 
@@ -130,8 +130,7 @@ class SetupTree(SetupState):
                 if not self._users[node]:
                     errors += self._leave(node)
         if len(errors) == 1:
-            # One that shows no frame at all crashes pytest before 9.0.
-            __tracebackhide__ = not isinstance(errors[0], BaseExceptionGroup)
+            __tracebackhide__ = _is_without_us(errors[0])
             raise errors[0]
         if errors:
             __tracebackhide__ = False
@@ -154,17 +153,17 @@ class SetupTree(SetupState):
 
     def _leave(self, node: _Node) -> list[BaseException]:
         """Tear ``node`` down as pytest does; return what it raises."""
+        __tracebackhide__ = True
         self._leaving.add(node)
         alone = SetupState()
         alone.stack[node] = entry = self._stack.pop(node)
         try:
             alone.teardown_exact(None)
         except _OUTCOMES as error:
-            # Else pytest 8.4 breaks down.
-            __tracebackhide__ = not isinstance(error, BaseExceptionGroup)
+            __tracebackhide__ = _is_without_us(error)
             return [error]
         except BaseException as error:
-            __tracebackhide__ = not isinstance(error, BaseExceptionGroup)
+            __tracebackhide__ = _is_without_us(error)
             if entry[0]:  # what Ctrl-C has left is torn down at the end
                 self._stack[node] = entry
             raise
@@ -172,6 +171,11 @@ class SetupTree(SetupState):
             self._leaving.remove(node)
             self._on_left(node)
         return []
+
+
+def _is_without_us(error: BaseException) -> bool:
+    """Say whether our frames may be hidden: a group that shows no frame at all crashes pytest before 9.0."""
+    return not isinstance(error, BaseExceptionGroup) or shows_frames(error)
 
 
 class _OwnNodes(MutableMapping[_Node, Any]):

@@ -424,3 +424,25 @@ def test_failed_tests_are_run_again_while_others_go_on(
     }
     assert result.exit_code == 0, result.output
     assert result.trace == ["set up", "tear down"]
+
+
+def test_a_group_out_of_a_tear_down_shows_frames_of_the_suite_alone(suite: Suite) -> None:
+    suite.tests(
+        """
+        @pytest.fixture
+        async def broken():
+            yield
+            raise ExceptionGroup("two", [ValueError("one"), KeyError("other")])
+        @pytest.fixture
+        async def silent():
+            yield
+            raise ExceptionGroup("more", [KeyError("one")])
+        async def test_one(broken): pass
+        async def test_both(broken, silent): pass
+        """
+    )
+    output = suite.run("--trio-parallel=2").output
+    one = output.partition("teardown of test_one _")[2].partition("\n___")[0]
+    assert re.findall(r'File "\S*?(\w+\.py)"', one) == ["test_it.py"]
+    both = output.partition("teardown of test_both _")[2].partition("\n___")[0]
+    assert "errors while tearing down" in both  # where there is no frame of the suite, one of ours
