@@ -125,9 +125,9 @@ def why_not(fault: str, place: str) -> str:
     if fault == "background crash" and place not in ("set-up", "tear-down", "finalizer"):
         return "it is the place 'background task'"
     if fault == "blocks in sync code" and place in IN_HOOKS:
-        return "no limit ends sync code outside"
+        return "it takes its time, as under pytest alone: no limit ends sync code outside"
     if fault.startswith("never returns") and place == "pytest_runtest_logreport":
-        return "no limit counts between the phases"
+        return "it hangs until Ctrl-C, as under pytest alone: no limit counts between the phases"
     if fault == "leaks a task in the parent nursery" and place in (
         "child task",
         "background task",
@@ -167,6 +167,16 @@ def trace(*words):
 
 def at_hand():
     return os.environ.get("PYTEST_CURRENT_TEST", "nobody")
+
+def there(request):
+    key = f"faulty {request.scope} {request.node.name}"
+    trace("up", key)
+    return key
+
+def gone(key):
+    trace("unwound", key)
+    trace("down", key)
+    trace("faulty down in", at_hand())
 
 _happened = False
 
@@ -361,33 +371,38 @@ async def test_elsewhere(bystanders):
 #: What stands in the faulty fixture.
 _BODIES = {
     "healthy": """
+        key = there(request)
         try:
             yield
         finally:
-            trace("faulty down in", at_hand())
+            gone(key)
     """,
     "set-up": """
         BEGIN
         await fault()
+        key = there(request)
         try:
             yield
         finally:
-            trace("faulty down in", at_hand())
+            gone(key)
     """,
     "set-up without yield": """
         BEGIN
         await fault()
     """,
     "tear-down": """
+        key = there(request)
         yield
-        trace("faulty down in", at_hand())
+        gone(key)
         await fault()
     """,
     "finalizer": """
-        request.addfinalizer(lambda: trace("faulty down in", at_hand()))
+        key = there(request)
+        request.addfinalizer(lambda: gone(key))
         request.addfinalizer(fault)
     """,
     "background task": """
+        key = there(request)
         async def background():
             await go.wait()
             await fault()
@@ -397,11 +412,12 @@ _BODIES = {
                     nursery.start_soon(background)
                 yield
         finally:
-            trace("faulty down in", at_hand())
+            gone(key)
     """,
     "yields twice": """
+        key = there(request)
         yield
-        trace("faulty down in", at_hand())
+        gone(key)
         if happens():
             yield
     """,
@@ -409,8 +425,9 @@ _BODIES = {
         BEGIN
         if happens():
             return
+        key = there(request)
         yield
-        trace("faulty down in", at_hand())
+        gone(key)
     """,
 }
 
@@ -470,13 +487,16 @@ def _sources(cell: Cell, *, is_plain: bool) -> dict[str, str]:
 
 
 def _conftest(cell: Cell, *, is_plain: bool) -> str:
+    # Where nothing is waited for, a wait would be seen.
+    is_waited_for = cell.kind.needs_limit or cell.fault == "background crash"
+    short, long = (0.3, 1.5) if is_waited_for else (LONG_LIMIT, LONG_LIMIT)
     grace = (
         ""
         if is_plain
-        else """
+        else f"""
 import pytest_trio_scoped._crashes, pytest_trio_scoped._timeouts
-pytest_trio_scoped._timeouts.PATIENCE = pytest_trio_scoped._timeouts.GRACE = 0.3
-pytest_trio_scoped._crashes.GRACE = 1.5
+pytest_trio_scoped._timeouts.PATIENCE = pytest_trio_scoped._timeouts.GRACE = {short}
+pytest_trio_scoped._crashes.GRACE = {long}
 """
     )
     hook = ""
