@@ -205,8 +205,7 @@ class Generator:
         fixture.steps = self._steps.of_set_up(key, late, requests)
         if fixture.kind == "two yields":
             # pytest says so with a verdict, and no error may be beside one, see ``twin_intended.py``.
-            ends = ("'error'))", "'skip'))")
-            fixture.steps = [each for each in fixture.steps if not each.endswith(ends)]
+            fixture.steps = [each for each in fixture.steps if not twin_steps.has_failing_end(each)]
         if is_yield:
             fixture.after = self._steps.of_tear_down(key, late, requests)
         if name in self._indirect:

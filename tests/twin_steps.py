@@ -107,6 +107,13 @@ _OF_BUILT_IN = {
     "record_property": "record_property('key', {0!r})",
 }
 
+_FINALIZER = "DEFINE finish():\n    WAIT\n    end({0!r}, 'ERROR')\nrequest.addfinalizer(finish)"
+
+
+def has_failing_end(line: str) -> bool:
+    """Say whether a line adds a finalizer that fails."""
+    return any(f", {error!r})" in line for error in ("error", *_ENDS))
+
 
 class Steps:
     """Makes up what functions do.
@@ -192,9 +199,7 @@ class Steps:
 
     def _failing_finalizer(self) -> str:
         error = self._failure()
-        return (
-            f"DEFINE finish():\n    WAIT\n    end({{0!r}}, {error!r})\nrequest.addfinalizer(finish)"
-        )
+        return _FINALIZER.replace("ERROR", error)
 
     def _failure(self) -> str:
         """Return how a tear-down may fail here, nothing if it may not."""
