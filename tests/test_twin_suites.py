@@ -58,7 +58,7 @@ def test_renderings_agree_line_by_line() -> None:
 def test_most_of_what_is_described_happens(runner: Runner, tmp_path: Path) -> None:
     """A generator that goes wrong would find nothing."""
     outcomes = {"setup failed": 0, "call passed": 0, "call failed": 0, "teardown failed": 0}
-    for seed in range(12):
+    for seed in range(20):
         suite = Generator(seed).description()
         write(Renderer(lambda _key: True).files(suite, trio_mode=True), tmp_path / str(seed))
         lines = runner.run(tmp_path / str(seed), [[]], is_with_plugin=True)
