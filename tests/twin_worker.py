@@ -43,7 +43,7 @@ _DIFFERS = {
 }
 if pytest.version_tuple < (9,):
     # The place of a second yield, which is one line off there in an async generator.
-    _DIFFERS[r"^((?:  )?FOLDER/\S+\.py):\d+ $"] = r"\1:N"
+    _DIFFERS[r"^((?:  )?FOLDER/\S+\.py):\d+ ?$"] = r"\1:N"
 #: They are among the facts.
 _WARNINGS = re.compile(r"^=+ warnings summary =+\n.*?^-- Docs: [^\n]*\n", re.DOTALL | re.MULTILINE)
 #: The head of what is told of a phase; between frames there are lines without a word.
@@ -52,6 +52,10 @@ _HEAD_OF_SECTION = re.compile(r"^(_+ [^_\n].* _+\n|=+ .* =+\n)", re.MULTILINE)
 _LINE_FROM_ELSEWHERE = re.compile(
     r"^\S*/(?:_pytest|pluggy|pytest_trio_scoped)/\S+:\d+: .*\n", re.MULTILINE
 )
+#: Between the frames of a traceback.
+_BORDER = re.compile(r"^((?:_ )+_?\n)", re.MULTILINE)
+#: What ends a frame; with an exception's name, if it was raised there.
+_PLACE = re.compile(r"^(\S+):\d+: (\w?)", re.MULTILINE)
 
 
 class Recorder:
@@ -204,12 +208,20 @@ def _without_frames_of_pytest(text: str) -> str:
     text = re.sub(
         r"^\S*/(?:_pytest|pluggy)/\S+:\d+: in .*\n(?: .*\n)*", "", text, flags=re.MULTILINE
     )
-    frames = re.split(r"^((?:_ )+_?\n)", text, flags=re.MULTILINE)
-    return "".join(
-        each
-        for each in frames
-        if not re.search(r"^\S*/(?:_pytest|pluggy)/\S+:\d+: ?\n*\Z", each, re.MULTILINE)
-    )
+    kept: list[str] = []
+    for each in _BORDER.split(text):
+        shown = each
+        place = _PLACE.search(each)
+        if place and re.search("/(?:_pytest|pluggy)/", place[1]):
+            if not place[2]:
+                continue
+            # What it has raised is all that is the same, and not how far to the right.
+            lines = each[: place.start()].splitlines()
+            errors = [f"E {line[1:].strip()}" for line in lines if line.startswith("E ")]
+            shown = "\n".join([*errors, each[place.start() :]])
+        if not (kept and _BORDER.match(shown) and _BORDER.match(kept[-1])):
+            kept.append(shown)
+    return "".join(kept)
 
 
 def _told(text: str) -> str:
