@@ -10,8 +10,8 @@ from . import _errors
 from ._phases import PhaseEdgeHooks
 from ._session import TrioSession
 
-#: Documented by Trio.
-_LOGGER = logging.getLogger("trio.abc.Instrument")
+#: Documented by Trio.  Each logger that is there costs every test, so it is made when Trio is there.
+_LOGGER = "trio.abc.Instrument"
 
 
 class InstrumentErrors(logging.Handler):
@@ -21,7 +21,7 @@ class InstrumentErrors(logging.Handler):
         super().__init__()
         self._session = session
         self._errors: list[BaseException] = []
-        _LOGGER.addHandler(self)
+        logging.getLogger(_LOGGER).addHandler(self)
         phases.after_tear_down.append(self._raise)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -42,4 +42,4 @@ class InstrumentErrors(logging.Handler):
 
     def pytest_unconfigure(self) -> None:
         """Leave Trio's log alone."""
-        _LOGGER.removeHandler(self)
+        logging.getLogger(_LOGGER).removeHandler(self)

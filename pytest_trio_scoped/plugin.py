@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from . import _builtin_fixtures, _clock_fixtures, _errors, _instrument_errors, _leaks
+from . import _builtin_fixtures, _clock_fixtures, _errors
 from ._auto_modes import AutoModeHooks, greedy_plugin
-from ._bdd_steps import StepHooks
 from ._calls import CallHooks, EarlyCallHooks
 from ._check_hooks import CheckHooks
 from ._collection import CollectionHooks
@@ -15,8 +14,6 @@ from ._faulthandler_tree import FaulthandlerHooks, faulthandler_seconds
 from ._finalizers import FinalizerHooks
 from ._fixtures import FixtureHooks
 from ._own_loops import OwnLoops
-from ._phases import PhaseEdgeHooks
-from ._pytest_timeout import PytestTimeoutHooks
 from ._run import RunHooks
 from ._session import KEY, Crashes, TrioSession
 from ._settings import Settings, add_options
@@ -67,19 +64,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _GROUP_MARK)
 
     def make_crashes(session: TrioSession) -> Crashes:
-        # They import Trio.  Not "from . import", which would find what a run of pytest within a test has
-        # taken out of sys.modules.
+        # They import Trio, or need it.  Not "from . import", which would find what a run of pytest within a
+        # test has taken out of sys.modules.
         from ._crash_hooks import CrashHooks
         from ._crashes import Crashes
+        from ._instrument_errors import InstrumentErrors
+        from ._leaks import Leaks
+        from ._phases import PhaseEdgeHooks
         from ._starvation import StarvationHooks
 
         crashes = Crashes(session)
         phases = PhaseEdgeHooks()
         manager.register(phases)
         manager.register(CrashHooks(crashes, phases, manager))
-        _leaks.Leaks(session, phases)
+        Leaks(session, phases)
         manager.register(StarvationHooks(session))
-        manager.register(_instrument_errors.InstrumentErrors(session, phases))
+        manager.register(InstrumentErrors(session, phases))
         return crashes
 
     settings = Settings.of(config)
@@ -153,8 +153,12 @@ def _register_beside_others(
 ) -> None:
     manager = config.pluginmanager
     if hasattr(config.hook, "pytest_timeout_set_timer"):
+        from ._pytest_timeout import PytestTimeoutHooks
+
         manager.register(PytestTimeoutHooks(session, timeouts))
     if hasattr(config.hook, "pytest_bdd_before_step"):
+        from ._bdd_steps import StepHooks
+
         manager.register(StepHooks())
     if (greedy := greedy_plugin(config)) is not None:
         manager.register(AutoModeHooks(session, *greedy))

@@ -10,7 +10,7 @@ import pytest
 from harness import Suite
 
 _LOOK = """
-    import atexit, pytest, sys
+    import atexit, logging, pytest, sys
     from trace import trace
 
     @pytest.hookimpl(trylast=True)
@@ -19,7 +19,9 @@ _LOOK = """
         session = config.stash[sys.modules["pytest_trio_scoped._session"].KEY]
         def look():
             names = ("trio", "greenlet", "outcome", "sniffio")
-            trace([name for name in names if name in sys.modules])
+            # Each logger costs every test some time.
+            here = {*sys.modules, *logging.root.manager.loggerDict}
+            trace([name for name in names if name in here])
             trace(f"loop: {session._loop}")
         atexit.register(look)
 """
