@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from . import _builtin_fixtures, _clock_fixtures, _errors
@@ -62,28 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _THREAD_MARK)
     config.addinivalue_line("markers", _EXCLUSIVE_MARK)
     config.addinivalue_line("markers", _GROUP_MARK)
-
-    def make_crashes(session: TrioSession) -> Crashes:
-        # They import Trio, or need it.  Not "from . import", which would find what a run of pytest within a
-        # test has taken out of sys.modules.
-        from ._crash_hooks import CrashHooks
-        from ._crashes import Crashes
-        from ._instrument_errors import InstrumentErrors
-        from ._leaks import Leaks
-        from ._phases import PhaseEdgeHooks
-        from ._starvation import StarvationHooks
-
-        crashes = Crashes(session)
-        phases = PhaseEdgeHooks()
-        manager.register(phases)
-        manager.register(CrashHooks(crashes, phases, manager))
-        Leaks(session, phases)
-        manager.register(StarvationHooks(session))
-        manager.register(InstrumentErrors(session, phases))
-        return crashes
-
     settings = Settings.of(config)
-    session = config.stash[KEY] = TrioSession(settings, make_crashes)
+    session = config.stash[KEY] = TrioSession(settings, partial(_make_crashes, manager))
     session.choice = own_loops = OwnLoops(
         session,
         settings.run_by,
@@ -135,6 +117,26 @@ def pytest_configure(config: pytest.Config) -> None:
     # Suites written for pytest-trio ask has_plugin("trio").  The name may be blocked, for pytest-trio.
     manager.unblock("trio")
     manager.register(session, "trio")
+
+
+def _make_crashes(manager: pytest.PytestPluginManager, session: TrioSession) -> Crashes:
+    # They import Trio, or need it.  Not "from . import", which would find what a run of pytest within a
+    # test has taken out of sys.modules.
+    from ._crash_hooks import CrashHooks
+    from ._crashes import Crashes
+    from ._instrument_errors import InstrumentErrors
+    from ._leaks import Leaks
+    from ._phases import PhaseEdgeHooks
+    from ._starvation import StarvationHooks
+
+    crashes = Crashes(session)
+    phases = PhaseEdgeHooks()
+    manager.register(phases)
+    manager.register(CrashHooks(crashes, phases, manager))
+    Leaks(session, phases)
+    manager.register(StarvationHooks(session))
+    manager.register(InstrumentErrors(session, phases))
+    return crashes
 
 
 def _register_timeline(config: pytest.Config) -> None:
