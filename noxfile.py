@@ -116,6 +116,6 @@ def benchmarks(session: nox.Session) -> None:
     """Compare with the peers, and put the figures into the docs; takes a while, on a quiet machine."""
     session.install("-e", ".[test]", "pytest-trio", "matplotlib")
     figures = Path(session.create_tmp()) / "figures.json"
-    rows = ("--json", str(figures), *session.posargs)
-    session.run("python", "benchmarks/run.py", *rows)
+    arguments = session.posargs or ("--all",)
+    session.run("python", "benchmarks/run.py", "--json", str(figures), *arguments)
     session.run("python", "benchmarks/report.py", str(figures))

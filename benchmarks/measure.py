@@ -49,13 +49,13 @@ def ratio(subject: Sequence[Sample], baseline: Sequence[Sample], clock: str) -> 
 def sample_row(
     row: Row, sides: Sequence[Side], tests: int, rounds: int, folder: Path
 ) -> dict[Side, list[Sample]]:
-    """One warm-up run of each side, which also compiles its files, then A B C, A B C, ..."""
+    """Run A B C, A B C, ...; a warm-up run of each side comes first, which also compiles its files."""
     expected = {side: 1 if row.has_one_test else tests // side.share for side in sides}
     folders = {side: folder / str(number) for number, side in enumerate(sides)}
     for side in sides:
-        _write_suite(row, side, tests // side.share, folders[side])
+        write_suite(row, side, tests // side.share, folders[side])
     samples: dict[Side, list[Sample]] = {side: [] for side in sides}
-    for number in range(rounds + 1):
+    for number in range(0 if row.is_warmed_up else 1, rounds + 1):
         for side in sides:
             _show_progress(f"{row.name} {number}/{rounds} {side.name}")
             sample = _run(side, folders[side], expected[side])
@@ -70,7 +70,8 @@ def _show_progress(text: str) -> None:
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def _write_suite(row: Row, side: Side, tests: int, folder: Path) -> None:
+def write_suite(row: Row, side: Side, tests: int, folder: Path) -> None:
+    """Write the files of a side into a new folder."""
     folder.mkdir(parents=True)
     (folder / "pytest.ini").write_text(f"[pytest]\n{side.ini}\n")
     for name, text in row.write(side, tests).items():
@@ -87,7 +88,7 @@ def _run(side: Side, folder: Path, expected: int) -> Sample:
         command,
         check=False,
         cwd=folder,
-        env=_environment(side, result),
+        env=environment_of(side, result),
         capture_output=True,
         text=True,
         timeout=_TIME_LIMIT,
@@ -106,7 +107,8 @@ def _run(side: Side, folder: Path, expected: int) -> Sample:
     return {**in_loop, "cpu": cpu, "wall": wall}
 
 
-def _environment(side: Side, result: Path) -> dict[str, str]:
+def environment_of(side: Side, result: Path) -> dict[str, str]:
+    """Return the environment to run a side in, with ``stopwatch``, which writes ``result``."""
     dropped = ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTHONDONTWRITEBYTECODE")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
     import_path = [str(_HERE), environment.get("PYTHONPATH", "")]

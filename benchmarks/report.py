@@ -5,8 +5,7 @@ Without a file, the figures that are there already are written once more.
 
 import argparse
 import json
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +17,37 @@ BEGIN, END = "<!-- figures: written by benchmarks/report.py -->", "<!-- end of t
 
 OURS = "pytest-trio-scoped"
 PEERS = ("pytest-trio", "anyio on Trio", "anyio on asyncio", "pytest-asyncio")
-DRAWN = ("noop", "wait", "fixtures", "waiting-fixtures", "tcp")
+XDIST = "xdist, -n 2"
+DRAWN = (
+    ("noop", "wait", "fixtures", "waiting-fixtures"),
+    ("tcp", "start-up", "memory", "parallel-others"),
+)
 
 Figures = Mapping[str, Any]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, help="what run.py has written")
-    file = parser.parse_args().file
-    if file is not None:
-        shutil.copyfile(file, FIGURES)
-    figures = json.loads(FIGURES.read_text())
-    for row in figures["rows"]:
-        row.pop("samples", None)
+    parser.add_argument("files", nargs="*", type=Path, help="what run.py has written, in parts")
+    files = parser.parse_args().files
+    figures = merged([json.loads(file.read_text()) for file in files or [FIGURES]])
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
     PAGE.write_text(with_figures(PAGE.read_text(), figures))
     draw(figures)
+
+
+def merged(parts: Iterable[Figures]) -> Figures:
+    """Return figures that were measured with the same versions as one; later rows replace earlier ones."""
+    first, *others = parts
+    rows = {row["name"]: row for row in first["rows"]}
+    for part in others:
+        for key in ("versions", "tests"):
+            if part[key] != first[key]:
+                raise SystemExit(f"{key}: {part[key]} is not {first[key]}")
+        rows.update({row["name"]: row for row in part["rows"]})
+    for row in rows.values():
+        row.pop("samples", None)
+    return {**first, "rows": list(rows.values())}
 
 
 def with_figures(page: str, figures: Figures) -> str:
@@ -52,7 +65,7 @@ def _lines(figures: Figures) -> Iterator[str]:
     yield "| --- " * (len(PEERS) + 3) + "|"
     others = []
     for row in figures["rows"]:
-        if not set(PEERS) & set(row["ratios"]):
+        if not set(PEERS) & set(row["ratios"]) or not set(row["ratios"]) <= {OURS, *PEERS}:
             others.append(row)
             continue
         cells = [_cell(row, side) for side in (OURS, *PEERS)]
@@ -63,7 +76,7 @@ def _lines(figures: Figures) -> Iterator[str]:
     yield "| | goal | |"
     yield "| --- | --- | --- |"
     for row in others:
-        cells = [f"{side}: {_cell(row, side)}" for side in row["ratios"]]
+        cells = [f"{side}: {_cell(row, side)}" for side in (*row["ratios"], *row["cannot"])]
         yield f"| `{row['name']}`: {row['title']} | {row['goal'] or ''} | {'<br>'.join(cells)} |"
 
 
@@ -85,25 +98,35 @@ def draw(figures: Figures) -> None:
     mpl.rcParams.update({"svg.hashsalt": "figures", "svg.fonttype": "none"})
     from matplotlib import pyplot as plt
 
-    rows = [row for row in figures["rows"] if row["name"] in DRAWN]
+    rows = {row["name"]: row for row in figures["rows"]}
     axes_of_all: Any
-    figure, axes_of_all = plt.subplots(1, len(rows), figsize=(11, 2.6), sharey=True)
-    for axes, row in zip(axes_of_all, rows, strict=True):
-        sides = [side for side in (OURS, *PEERS) if side in row["ratios"]]
-        best = [row["ratios"][side][row["clock"]]["best"] for side in sides]
-        colors = ["#2a9d8f" if side == OURS else "#9aa5b1" for side in sides]
-        bars = axes.barh(sides, best, color=colors)
-        axes.bar_label(bars, fmt="%.2f", padding=3)
-        axes.axvline(1, color="#444444", linewidth=0.8)
-        axes.set_xlim(0, max(best) * 1.3)
-        axes.set_title(row["name"])
-        axes.spines[["top", "right"]].set_visible(False)
-    axes_of_all[0].invert_yaxis()
+    figure, axes_of_all = plt.subplots(2, 4, figsize=(11, 5.2), sharey=True)
+    for names, axes_of_row in zip(DRAWN, axes_of_all, strict=True):
+        for name, axes in zip(names, axes_of_row, strict=True):
+            _draw_row(axes, rows[name])
+    axes_of_all[0][0].invert_yaxis()
     figure.suptitle(
-        "time of a suite / that of its sync twin (1 is the twin; less is better)", y=0.02
+        "a suite / its sync twin or what else stands in the table; less is better", y=0.02
     )
+    figure.subplots_adjust(hspace=0.35)
     figure.set_facecolor("white")
     figure.savefig(PICTURE, bbox_inches="tight", metadata={"Date": None})
+
+
+def _draw_row(axes: Any, row: Mapping[str, Any]) -> None:
+    sides = (OURS, *PEERS, XDIST)
+    found = [row["ratios"].get(side) for side in sides]
+    best = [0 if each is None else each[row["clock"]]["best"] for each in found]
+    bars = axes.barh(sides, best, color=["#2a9d8f", *["#9aa5b1"] * (len(sides) - 1)])
+    labels = [
+        f"{value:.2f}" if value else "cannot" if side in row["cannot"] else ""
+        for side, value in zip(sides, best, strict=True)
+    ]
+    axes.bar_label(bars, labels, padding=3)
+    axes.axvline(1, color="#444444", linewidth=0.8)
+    axes.set_xlim(0, max(best) * 1.35)
+    axes.set_title(row["name"])
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def main() -> None:
         f"best of alternating runs, {options.tests:,} tests a suite; "
         "in brackets the median, lowest and highest ratio of neighbouring runs"
     )
-    asked = options.only or [row.name for row in ROWS if not row.is_on_request]
+    asked = options.only or [row.name for row in ROWS if options.all or not row.is_long]
     rows = [row for row in ROWS if row.name in asked]
     with tempfile.TemporaryDirectory() as folder:
         report["rows"] = [_compare(row, options, Path(folder) / row.name) for row in rows]
@@ -61,6 +61,7 @@ def _parse_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="runs of each side (default 5)")
     parser.add_argument("--tests", type=int, default=1000, help="tests a suite (default 1000)")
     parser.add_argument("--only", action="append", choices=[row.name for row in ROWS])
+    parser.add_argument("--all", action="store_true", help="also the rows that take minutes each")
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample here")
     return parser.parse_args()

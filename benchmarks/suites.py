@@ -25,6 +25,8 @@ class Side:
     has_autoload: bool = False
     needs: tuple[str, ...] = ()
     """Modules without which it can't be run, besides the plugin."""
+    blocks: bool = False
+    """Its tests that wait are sync ones, which nothing else can go on beside."""
     share: int = 1
     """It has one in so many of the tests of its row."""
 
@@ -129,6 +131,7 @@ TWO_PROCESSES = replace(
     arguments=("-p", "xdist.plugin", "-n", "2"),
     needs=("xdist.plugin",),
 )
+SYNC_SLEEPS = replace(SYNC, name="sync tests", blocks=True, imports=f"{SYNC.imports}import time\n")
 SYNC_AND_SLEEP = replace(
     SYNC,
     name=f"sync no-ops + {SLEEP} s",
@@ -160,8 +163,10 @@ class Row:
     write: Callable[[Side, int], Files]
     has_one_test: bool = False
     has_one_round: bool = False
-    is_on_request: bool = False
-    """It takes long, so it is run only if it is asked for."""
+    is_long: bool = False
+    """It takes minutes, so it is run only if it is asked for."""
+    is_warmed_up: bool = True
+    """A run of each side that does not count comes first."""
     times_rounds: int = 1
     times_tests: int = 1
     cannot: Mapping[Side, str] = field(default_factory=dict)
@@ -200,6 +205,8 @@ def write_wait(side: Side, tests: int) -> Files:
 
 def write_sleep(side: Side, tests: int) -> Files:
     wait = f"await {side.framework}.sleep({SLEEP})" if side.is_async else ""
+    if side.blocks:
+        wait = f"time.sleep({SLEEP})"
     return {**_conftest(side), **_test_files(side, tests, "", wait)}
 
 
@@ -347,6 +354,7 @@ ROWS = (
         write_many_fixtures,
         has_one_round=True,
         times_tests=10,
+        cannot=_NO_SESSION_SCOPE,
     ),
     Row(
         "parallel",
@@ -366,13 +374,14 @@ ROWS = (
     ),
     Row(
         "parallel-others",
-        f"tests of {SLEEP} s, one after the other, or in two processes / all at once",
+        f"tests of {SLEEP} s, one after the other, or in two processes / --trio-parallel=1000",
         "wall",
         None,
-        tuple((side, ALL_AT_ONCE) for side in (OURS, TWO_PROCESSES, *PEERS)),
+        tuple((side, ALL_AT_ONCE) for side in (OURS, *PEERS, TWO_PROCESSES, SYNC_SLEEPS)),
         write_sleep,
         has_one_round=True,
-        is_on_request=True,
+        is_long=True,
+        is_warmed_up=False,
     ),
     Row(
         "parallel-growth",
@@ -382,7 +391,7 @@ ROWS = (
         ((ALL_AT_ONCE, QUARTER_AT_ONCE),),
         write_wait,
         has_one_round=True,
-        is_on_request=True,
+        is_long=True,
         times_tests=20,
     ),
 )

@@ -20,7 +20,7 @@ from harness import Suite
 RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
 
 
-def _run_script(script: Path, *arguments: str) -> None:
+def _run_script(script: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, str(script), *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -30,6 +30,7 @@ def _run_script(script: Path, *arguments: str) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def _ratios(row: str, tests: int, tmp_path: Path) -> dict[str, dict[str, Any]]:
@@ -50,7 +51,23 @@ def test_tests_at_once_take_no_longer_than_a_few_of_them(tmp_path: Path) -> None
 def test_others_take_longer(tmp_path: Path) -> None:
     ratios = _ratios("parallel-others", 20, tmp_path)
     assert ratios["pytest-trio-scoped"]["loop"]["best"] > 2
-    assert set(ratios) == {"pytest-trio-scoped", "xdist, -n 2"}
+    assert ratios["sync tests"]["loop"]["best"] > 2
+    assert set(ratios) == {"pytest-trio-scoped", "xdist, -n 2", "sync tests"}
+
+
+def test_it_is_told_where_the_time_goes() -> None:
+    output = _run_script(RUN.with_name("where.py"), "--rounds=1", "--tests=300")
+    rows = [line.strip("| ").split(" | ") for line in output.splitlines()]
+    cells = {owner: [int(cell) for cell in rest] for owner, *rest in rows[2:]}
+    assert rows[0][1:] == [
+        *("sync no-op", "async no-op", "sync, three fixtures", "async, three fixtures"),
+        "all at once",
+    ]
+    ours, total = cells["pytest-trio-scoped"], cells["all"]
+    assert ours[0] == ours[2] == cells["Trio"][0] == cells["Trio"][2] == 0
+    assert all(0 < ours[column] < total[column] / 2 for column in (1, 3, 4))
+    assert all(0 < cells["Trio"][column] < total[column] / 2 for column in (1, 3, 4))
+    assert all(cells["pytest"][column] > 0 for column in range(5))
 
 
 def test_nothing_grows_with_the_number_of_tests() -> None:
