@@ -63,11 +63,12 @@ def test_it_is_told_where_the_time_goes() -> None:
         *("sync no-op", "async no-op", "sync, three fixtures", "async, three fixtures"),
         "all at once",
     ]
-    ours, total = cells["pytest-trio-scoped"], cells["all"]
-    assert ours[0] == ours[2] == cells["Trio"][0] == cells["Trio"][2] == 0
-    assert all(0 < ours[column] < total[column] / 2 for column in (1, 3, 4))
-    assert all(0 < cells["Trio"][column] < total[column] / 2 for column in (1, 3, 4))
-    assert all(cells["pytest"][column] > 0 for column in range(5))
+    ours, trio = cells["pytest-trio-scoped"], cells["Trio"]
+    assert ours[0] == ours[2] == trio[0] == trio[2] == 0
+    # Of each column there are some dozens of samples only.
+    assert 0 < sum(trio) < sum(cells["all"]) / 2
+    assert 0 < sum(ours) < sum(cells["all"]) / 2
+    assert sum(cells["pytest"]) > 0
 
 
 def test_nothing_grows_with_the_number_of_tests() -> None:
