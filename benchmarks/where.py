@@ -11,8 +11,6 @@ from pathlib import Path
 from measure import environment_of, write_suite
 from suites import ALL_AT_ONCE, OURS, ROWS, SYNC, Side
 
-import pytest_trio_scoped
-
 #: What is looked at: heading, row, side.
 _COLUMNS = (
     ("sync no-op", "noop", SYNC),
@@ -21,10 +19,9 @@ _COLUMNS = (
     ("async, three fixtures", "fixtures", OURS),
     ("all at once", "parallel", ALL_AT_ONCE),
 )
-_OURS = Path(pytest_trio_scoped.__file__).parent.name
 #: Parts of paths, and whose code it is; the first one that fits.
 _PARTS = {
-    f"/{_OURS}/": "pytest-trio-scoped",
+    "/pytest_trio_scoped/": "pytest-trio-scoped",
     "/_pytest/": "pytest",
     "/pluggy/": "pytest",
     "/trio/": "Trio",

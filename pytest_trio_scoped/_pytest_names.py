@@ -448,10 +448,7 @@ def finishers_of_node(request: pytest.FixtureRequest) -> list[Finalizers]:
 def drop_finishers(fixturedef: pytest.FixtureDef[Any], lists: list[Finalizers]) -> None:
     """Drop all finishers of a fixture that is not set up, whatever request they have."""
     for finalizers in lists:
-        for index in range(len(finalizers) - 1, -1, -1):
-            finalizer = finalizers[index]
-            if type(finalizer) is functools.partial and finalizer.func == fixturedef.finish:
-                del finalizers[index]
+        finalizers[:] = [each for each in finalizers if not _is_finisher(each, fixturedef)]
 
 
 def withdraw_finisher(
@@ -466,11 +463,14 @@ def withdraw_finisher(
 
 
 def _is_finisher(
-    finalizer: object, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    finalizer: object,
+    fixturedef: pytest.FixtureDef[Any],
+    request: pytest.FixtureRequest | None = None,
 ) -> bool:
+    """Say whether it finishes the fixture; with ``request``, whether that is also what it was left with."""
     return (
         type(finalizer) is functools.partial
-        and finalizer.keywords.get("request") is request
+        and (request is None or finalizer.keywords.get("request") is request)
         and finalizer.func == fixturedef.finish
     )
 

@@ -202,10 +202,9 @@ class Generator:
         if self.chance(0.05):
             fixture.kind = self.random.choice(["no yield", "two yields"])
         fixture.around = self.random.choice(["", "", "finally", "except", "with"])
-        fixture.steps = self._steps.of_set_up(key, late, requests)
-        if fixture.kind == "two yields":
-            # pytest says so with a verdict, and no error may be beside one, see ``twin_intended.py``.
-            fixture.steps = [each for each in fixture.steps if not twin_steps.has_failing_end(each)]
+        # A second yield is failed with a verdict, and no error may be beside one, see ``twin_intended.py``.
+        may_fail_later = fixture.kind != "two yields"
+        fixture.steps = self._steps.of_set_up(key, late, requests, may_fail_later=may_fail_later)
         if is_yield:
             fixture.after = self._steps.of_tear_down(key, late, requests)
         if name in self._indirect:

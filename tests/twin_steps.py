@@ -110,11 +110,6 @@ _OF_BUILT_IN = {
 _FINALIZER = "DEFINE finish():\n    WAIT\n    end({0!r}, 'ERROR')\nrequest.addfinalizer(finish)"
 
 
-def has_failing_end(line: str) -> bool:
-    """Say whether a line adds a finalizer that fails."""
-    return any(f", {error!r})" in line for error in ("error", *_ENDS))
-
-
 class Steps:
     """Makes up what functions do.
 
@@ -154,11 +149,20 @@ class Steps:
                 lines.append(self._random.choice(_ERRORS if failure == "error" else _VERDICTS))
         return self._filled(lines, key)
 
-    def of_set_up(self, key: str, names: Sequence[str], requests: Sequence[str]) -> list[str]:
-        """Return how a fixture is set up."""
+    def of_set_up(
+        self,
+        key: str,
+        names: Sequence[str],
+        requests: Sequence[str],
+        *,
+        may_fail_later: bool = True,
+    ) -> list[str]:
+        """Return how a fixture is set up; ``may_fail_later`` says whether a finalizer may fail."""
         lines = [*self._some(requests, _OF_REQUEST), *self._get(names, _GET)]
         if self._chance(0.01):
-            lines.append(self._failing_finalizer())
+            finalizer = self._failing_finalizer()
+            if may_fail_later:
+                lines.append(finalizer)
         if self._chance(0.08):
             lines.append(self._end(_LAST_OF_SET_UP))
         return self._filled(lines, key)
