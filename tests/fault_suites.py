@@ -486,6 +486,16 @@ def _sources(cell: Cell, *, is_plain: bool) -> dict[str, str]:
     }
 
 
+#: There a user waits for the set-up of another test, and its own limit would come at the same time.
+_WAITED_FOR = Cell("never returns", "pytest_fixture_setup", "", "parallel")
+_LONG_LIMIT_OF_USER = f"""
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.name == "test_user":
+            item.add_marker(pytest.mark.trio(timeout={LONG_LIMIT}))
+"""
+
+
 def _conftest(cell: Cell, *, is_plain: bool) -> str:
     # Where nothing is waited for, a wait would be seen.
     is_waited_for = cell.kind.needs_limit or cell.fault == "background crash"
@@ -509,6 +519,8 @@ pytest_trio_scoped._crashes.GRACE = {long}
             f"@pytest.hookimpl(tryfirst=True)\ndef {cell.place}({arguments}):\n"
             f"    if {condition}:\n{_indented(fault, 8)}\n"
         )
+    if cell == _WAITED_FOR:
+        hook += _LONG_LIMIT_OF_USER
     return (
         _CONFTEST.replace("GRACE", grace)
         .replace("SERVER", _PLAIN_SERVER if is_plain else _SERVER)

@@ -694,17 +694,10 @@ def main() -> int:
     return int(bool(table.bad))
 
 
-#: Who waits for that set-up may come to its own limit first.
-_BY_WHOSE_LIMIT = Cell("never returns", "pytest_fixture_setup", "", "parallel")
-_OWN = "users: set-up ERROR limit"
-
-
 def is_as_published(cell: Cell, row: tuple[str, str], expected: tuple[str, str] | None) -> bool:
     """Compare with the page, which was made with a newer pytest than the oldest."""
     if expected is None or row == expected:
         return expected is not None
-    if cell == _BY_WHOSE_LIMIT:
-        return row == (expected[0].replace("users: set-up ERROR AssertionError", _OWN), expected[1])
     if pytest.version_tuple >= (9,):
         return False
     unwound = "; other fixtures are only unwound"
